@@ -1,0 +1,108 @@
+#!/usr/bin/python
+"""Ansible module: Kafka topics in bulk."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kafka_topics
+short_description: Create and configure many Kafka topics in one call
+description:
+  - Reads all topics in one connection, then creates what is missing, adds partitions, sets configurations that differ and resets those that
+    were set but are not wanted. Everything is done in at most three requests.
+  - A topic with more partitions than wanted is refused before anything is changed. A different replication factor is reported
+    (it needs a reassignment). Topics that are not wanted are reported and left alone.
+options:
+  topics:
+    description: The topics that should exist, beside those of O(services).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Name., type: str, required: true}
+      partitions: {description: Number of partitions., type: int, required: true}
+      replication_factor: {description: Replicas of each partition., type: int, required: true}
+      min_insync_replicas: {description: min.insync.replicas., type: int}
+      config: {description: Topic configurations., type: dict, default: {}}
+  services: {description: Services of the catalog; their topics are taken., type: list, elements: dict, default: []}
+  default_replication_factor: {description: For topics of O(services) without one., type: int, default: 3}
+  default_min_insync_replicas: {description: For topics of O(services) without one., type: int, default: 2}
+  canary: {description: Name of the topic that verification uses; empty for none., type: str, default: ""}
+  brokers: {description: Number of brokers; bounds the canary's replicas., type: int, default: 3}
+  bootstrap_servers: {description: HOST:PORT of brokers' INTERNAL listeners., type: list, elements: str, required: true}
+  ca_file: {description: The CA's certificate., type: path, default: /etc/kafka/tls/ca.crt}
+  certificate_file: {description: The node's key and certificate., type: path, default: /etc/kafka/tls/keystore.pem}
+  timeout: {description: Seconds that a connection or a request may take., type: float, default: 15.0}
+attributes:
+  check_mode: {support: full, description: "The brokers validate the requests without carrying them out, so that their refusals are predicted too."}
+  diff_mode: {support: full, description: "By topic, only what changes."}
+requirements: [kafka-python >= 3.0]
+author: Groundwork
+"""
+
+EXAMPLES = r"""
+- name: Topics of the catalog
+  kafka_topics:
+    bootstrap_servers: ["kafka-1.prod.internal:9092"]
+    services: "{{ catalog.services }}"
+    canary: groundwork.canary.v1
+  vars:
+    ansible_python_interpreter: /opt/groundwork/venv/bin/python
+"""
+
+RETURN = r"""
+created: {description: Topics made., type: list, elements: str, returned: success}
+partitions_added: {description: "By topic, C(from) and C(to).", type: dict, returned: success}
+config_set: {description: "By topic, the configurations set.", type: dict, returned: success}
+config_reset: {description: "By topic, the configurations reset to the default.", type: dict, returned: success}
+replication_differs: {description: "By topic, C(present) and C(wanted) replication factor.", type: dict, returned: success}
+unknown: {description: Topics that are not wanted and were left alone., type: list, elements: str, returned: success}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.groundwork.kafka import args, desired
+from ansible.module_utils.groundwork.kafka import topics as work
+from ansible.module_utils.groundwork.kafka.client import KafkaProblem
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **args.CONNECTION,
+            "topics": {
+                "type": "list", "elements": "dict", "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "partitions": {"type": "int", "required": True},
+                    "replication_factor": {"type": "int", "required": True},
+                    "min_insync_replicas": {"type": "int"},
+                    "config": {"type": "dict", "default": {}},
+                },
+            },
+            "services": {"type": "list", "elements": "dict", "default": []},
+            "default_replication_factor": {"type": "int", "default": 3},
+            "default_min_insync_replicas": {"type": "int", "default": 2},
+            "canary": {"type": "str", "default": ""},
+            "brokers": {"type": "int", "default": 3},
+        },
+        supports_check_mode=True,
+    )
+    p = module.params
+    factor, min_isr = p["default_replication_factor"], p["default_min_insync_replicas"]
+    try:
+        entries = [*p["topics"], *desired.topics(p["services"], factor, min_isr)]
+        if p["canary"]:
+            entries.append(desired.canary_topic(p["canary"], p["brokers"], factor, min_isr))
+        result = work.ensure(args.connection(p), work.parse(entries), module.check_mode)
+    except (KafkaProblem, KeyError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    for name, found in result["replication_differs"].items():
+        module.warn(
+            f"topic {name} has replication factor {', '.join(map(str, found['present']))}, the catalog says {found['wanted']}: "
+            "it needs a reassignment and was left as it is"
+        )
+    diff = {"before": result.pop("before"), "after": result.pop("after")}
+    module.exit_json(**result, diff=diff)
+
+
+if __name__ == "__main__":
+    main()

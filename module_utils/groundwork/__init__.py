@@ -1,0 +1,1 @@
+"""The Python that does Groundwork's work: importable and testable without Ansible."""

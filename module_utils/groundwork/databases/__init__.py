@@ -1,0 +1,1 @@
+"""Databases and logins of services on a shared server: one interface, one implementation file per engine."""

@@ -1,0 +1,83 @@
+"""What the modules shared_databases and database_login do, without Ansible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .model import DatabaseError, Endpoint, Engine, LoginSpec, Options, parse_services
+from .mysql import MySQL
+
+ENGINES: dict[str, type[Engine]] = {MySQL.name: MySQL}
+PARALLEL_LOGINS = 4
+
+
+def engine_of(name: str) -> Engine:
+    """The implementation of an engine."""
+    if name not in ENGINES:
+        raise DatabaseError(f"no engine {name!r}; there are: {', '.join(sorted(ENGINES))}")
+    return ENGINES[name]()
+
+
+def endpoint_of(options: Mapping[str, Any]) -> Endpoint:
+    """The endpoint in a module's options."""
+    return Endpoint(
+        host=str(options["host"]),
+        port=int(options["port"]),
+        user=str(options.get("user") or ""),
+        password=str(options.get("password") or ""),
+        ca_file=str(options["ca_file"]),
+        connect_timeout=int(options.get("connect_timeout") or 10),
+    )
+
+
+def ensure(options: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
+    """Makes databases, users and grants as wanted; the result is the module's result."""
+    engine = engine_of(str(options["engine"]))
+    specs = parse_services(engine, options["services"], check=check)
+    settings = Options(
+        check=check,
+        lock_timeout=int(options["lock_timeout"]),
+        ignore_users=frozenset(str(item) for item in options.get("ignore_users") or ()),
+    )
+    return engine.ensure(endpoint_of(options), specs, settings).as_result()
+
+
+def verify(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Logs in as every service; the result is the module's result."""
+    engine = engine_of(str(options["engine"]))
+    endpoint = endpoint_of(options)
+    specs = parse_services(engine, options["services"], check=False)
+    wanted = [
+        LoginSpec(
+            name=spec.name,
+            database=spec.database,
+            user=spec.user,
+            password=spec.password or "",
+            grants=spec.grants,
+            foreign=_neighbours(spec.database, [other.database for other in specs]),
+        )
+        for spec in specs
+    ]
+
+    def one(login: LoginSpec) -> dict[str, Any]:
+        try:
+            return engine.verify_login(endpoint, login)
+        except DatabaseError as error:
+            return {"name": login.name, "user": login.user, "database": login.database, "failures": [str(error)]}
+
+    with ThreadPoolExecutor(max_workers=PARALLEL_LOGINS) as pool:
+        logins = list(pool.map(one, wanted))
+    failures = [failure for login in logins for failure in login["failures"]]
+    return {"changed": False, "logins": logins, "failures": failures}
+
+
+def _neighbours(database: str, all_databases: Sequence[str], most: int = 3) -> tuple[str, ...]:
+    """The others' databases that a wrongly written grant would reach first: those of the most similar name."""
+
+    def distance(other: str) -> tuple[int, str]:
+        differing = sum(a != b for a, b in zip(database, other, strict=False))
+        return (abs(len(database) - len(other)) * 2 + differing, other)
+
+    return tuple(sorted({name for name in all_databases if name != database}, key=distance)[:most])

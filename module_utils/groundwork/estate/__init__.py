@@ -1,0 +1,1 @@
+"""The embedded estate: what makes the whole of Groundwork run on one machine from real parts."""

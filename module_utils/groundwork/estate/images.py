@@ -1,0 +1,185 @@
+"""Container images of the embedded estate, built from Debian packages by mmdebstrap.
+
+An image is described by `roles/embedded_estate/files/images/<name>.yml`; its tag is a hash of that description and of
+the files that it names, so that it is rebuilt exactly when its inputs change. Keys:
+
+    suite: bookworm | unstable     Debian suite (host images stay on bookworm: newer systemd refuses hybrid cgroups)
+    packages: [..]                 installed without recommended packages
+    check_valid_until: false       for suites whose index may be out of date
+    wheels: aws                    requirements/<name>.lock installed into /opt/venv
+    files: {path: content}         small files
+    copy: {path: source}           files beside the description, by name
+    run: [..]                      shell lines, run in the image at the end
+    command: [..]                  what the container runs
+    systemd: true                  the command is an init
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import wheels
+from .paths import PROJECT, cache_dir
+from .podman import podman
+
+DEFINITIONS = PROJECT / "roles" / "embedded_estate" / "files" / "images"
+REPOSITORY = "localhost/groundwork"
+_KEYS = {"suite", "packages", "check_valid_until", "wheels", "files", "copy", "run", "command", "systemd"}
+
+
+class ImageError(RuntimeError):
+    """An image cannot be built: the message says which, why, and where the whole log lies."""
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in DEFINITIONS.glob("*.yml"))
+
+
+def definition(name: str) -> dict[str, Any]:
+    path = DEFINITIONS / f"{name}.yml"
+    if not path.exists():
+        raise ImageError(f"no image {name!r}; there are: {', '.join(names())}")
+    spec: dict[str, Any] = yaml.safe_load(path.read_text())
+    unknown = set(spec) - _KEYS
+    if unknown:
+        raise ImageError(f"{path.name}: unknown keys {', '.join(sorted(unknown))}; known: {', '.join(sorted(_KEYS))}")
+    return spec
+
+
+def reference(name: str) -> str:
+    """The image's full name with the tag that its present inputs give."""
+    spec = definition(name)
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
+    digest.update(Path(__file__).read_bytes())
+    for source in sorted(spec.get("copy", {}).values()):
+        digest.update((DEFINITIONS.parent / source).read_bytes())
+    if "wheels" in spec:
+        digest.update(wheels.digest(spec["wheels"]).encode())
+    return f"{REPOSITORY}/{name}:{digest.hexdigest()[:12]}"
+
+
+def exists(name: str) -> bool:
+    return bool(podman("images", "-q", reference(name), check=False).strip())
+
+
+def _mmdebstrap(name: str, spec: dict[str, Any], rootfs: Path, staging: Path) -> list[str]:
+    """The command that writes the image's root file system as a tar file."""
+    command = ["mmdebstrap", "--mode=root" if os.geteuid() == 0 else "--mode=unshare", "--variant=minbase",
+               "--include=" + ",".join(spec["packages"]),
+               "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
+               "--dpkgopt=path-exclude=/usr/share/locale/*",
+               # update-alternatives of the JRE and of PostgreSQL link manual pages and fail without their folders.
+               '--essential-hook=mkdir -p "$1/usr/share/man/man1" "$1/usr/share/man/man7"']  # fmt: skip
+    if not spec.get("check_valid_until", True):
+        command.append('--aptopt=Acquire::Check-Valid-Until "false"')
+    for path, content in spec.get("files", {}).items():
+        source = staging / path.strip("/").replace("/", "_")
+        source.write_text(content)
+        command.append(f'--customize-hook=mkdir -p "$1{os.path.dirname(path)}" && cp {shlex.quote(str(source))} "$1{path}"')  # noqa: PTH120 - a path inside the image
+    for path, source_name in spec.get("copy", {}).items():
+        source = DEFINITIONS.parent / source_name
+        command.append(f'--customize-hook=mkdir -p "$1{Path(path).parent}" && cp {shlex.quote(str(source))} "$1{path}"')
+    if "wheels" in spec:
+        tar = shlex.quote(str(wheels.archive(spec["wheels"])))
+        command.append(
+            f'--customize-hook=mkdir -p "$1/tmp/wheels" && tar -xf {tar} -C "$1/tmp/wheels" && chroot "$1" sh -ec '
+            "'python3 -m venv /opt/venv && /opt/venv/bin/pip install --quiet --no-index --no-deps --find-links /tmp/wheels "
+            "--require-hashes -r /tmp/wheels/requirements.lock && rm -rf /tmp/wheels'"
+        )
+    for line in spec.get("run", []):
+        command.append(f'--customize-hook=chroot "$1" sh -ec {shlex.quote(line)}')
+    # The lists and the package cache would only make the image larger.
+    command.append('--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/archives/*.deb')
+    return [*command, spec.get("suite", "bookworm"), str(rootfs)]
+
+
+def _apt_sources() -> str | None:
+    """This machine's own Debian mirror, when it names one: the images come from where the machine's packages come."""
+    for path in (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")):
+        if path.exists():
+            for raw in path.read_text().splitlines():
+                words = raw.replace("URIs:", "deb").split()
+                address = next((word for word in words if word.startswith("http") and "security" not in word), None)
+                if address and not raw.startswith("#"):
+                    return address
+    return None
+
+
+def build(name: str, progress: Callable[[str], None] = lambda _: None) -> bool:
+    """Build one image; returns False when it was there already. `progress` gets a line every few seconds."""
+    if exists(name):
+        return False
+    spec = definition(name)
+    if "wheels" in spec:
+        wheels.build(spec["wheels"])
+    folder = cache_dir() / "build"
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / f"{name}.log"
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=folder) as temporary:
+        staging = Path(temporary)
+        # apt's sandbox user must be able to walk in.
+        staging.chmod(0o755)
+        rootfs = staging / "rootfs.tar"
+        command = _mmdebstrap(name, spec, rootfs, staging)
+        mirror = _apt_sources()
+        if mirror:
+            command.append(mirror)
+        started = time.monotonic()
+        with log.open("w") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+            while process.poll() is None:
+                time.sleep(1)
+                seconds = int(time.monotonic() - started)
+                if seconds and seconds % 15 == 0:
+                    progress(f"image {name}: {seconds} s")
+        if process.returncode != 0:
+            last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])
+            raise ImageError(f"image {name}: mmdebstrap failed. Is a Debian mirror reachable? Whole log: {log}\n{last}")
+        changes = ["--change", "CMD " + json.dumps(spec["command"])] if "command" in spec else []
+        if spec.get("systemd"):
+            # systemd leaves on this signal instead of waiting for podman to kill it.
+            changes += ["--change", "STOPSIGNAL SIGRTMIN+3"]
+        podman("import", "--quiet", *changes, str(rootfs), reference(name))
+        podman("tag", reference(name), f"{REPOSITORY}/{name}:latest")
+    return True
+
+
+def remove_superseded() -> list[str]:
+    """Remove images of ours whose inputs have changed since; returns their names."""
+    wanted = {reference(name) for name in names()}
+    removed = []
+    for line in podman("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines():
+        if line.startswith(REPOSITORY + "/") and not line.endswith(":latest") and line not in wanted:
+            if podman("rmi", line, check=False).strip():
+                removed.append(line)
+    return removed
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        for name in arguments or names():
+            made = build(name, lambda line: print(line, flush=True))
+            print(f"image {name}: {'built' if made else 'there'} ({reference(name)})", flush=True)
+    except (ImageError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    if shutil.which("podman"):
+        remove_superseded()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""Second stage of set-up: podman's configuration, images, wheels, the Kafka archive, the checker of Alloy's syntax.
+
+Every step says in one line what it does, is skipped when done, and on failure says what to do. Run by `make setup`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import yaml
+
+from . import images, wheels
+from .paths import PROJECT, VENV
+from .podman import PodmanError, write_configuration
+
+Step = Callable[[], bool]
+
+
+def _say(text: str) -> None:
+    print(f"set-up: {text}", flush=True)
+
+
+def _activate_script() -> bool:
+    """`. .groundwork/activate`: the commands of this README on PATH, nothing else changed."""
+    path = PROJECT / ".groundwork" / "activate"
+    text = f'# Puts ansible-playbook, molecule and Groundwork\'s podman on PATH: . .groundwork/activate\nexport PATH="{VENV}/bin:$PATH"\n'
+    if path.exists() and path.read_text() == text:
+        return False
+    path.write_text(text)
+    return True
+
+
+def _kafka_archive() -> bool:
+    from . import kafka_dist
+
+    catalogs = sorted((PROJECT / "inventories").glob("*/catalog.yml"))
+    versions = {str(yaml.safe_load(path.read_text())["kafka"]["version"]) for path in catalogs if path.parent.name == "local"}
+    return any([kafka_dist.build(version, _say) for version in sorted(versions)])
+
+
+def _terraform() -> bool:
+    from .. import terraform
+
+    terraform.check_available()
+    return False
+
+
+def _alloy_syntax() -> bool:
+    from ..observability import alloysyntax
+
+    return alloysyntax.build(_say)
+
+
+def steps() -> Iterator[tuple[str, Step]]:
+    yield "podman with a configuration and storage of its own", write_configuration
+    yield "Terraform and its AWS provider", _terraform
+    yield "Python wheels for the hosts", lambda: wheels.build("hosts")
+    for name in images.names():
+        yield f"image {name}", lambda name=name: images.build(name, _say)  # type: ignore[misc]
+    yield "Apache Kafka archive from its published artifacts", _kafka_archive
+    yield "checker of Alloy's configuration syntax", _alloy_syntax
+    yield "activation script .groundwork/activate", _activate_script
+
+
+def main() -> int:
+    for title, step in steps():
+        started = time.monotonic()
+        try:
+            made = step()
+        except (RuntimeError, OSError, PodmanError) as error:
+            print(f"set-up: {title}: FAILED\n{error}", file=sys.stderr)
+            return 1
+        _say(f"{title}: " + (f"done ({time.monotonic() - started:.0f} s)" if made else "there"))
+    images.remove_superseded()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Kafka: what its modules do, importable and testable without Ansible."""

@@ -1,0 +1,50 @@
+"""Arguments that every Kafka module has: how to reach the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .client import Connection
+from .cluster import Expected
+
+CONNECTION: dict[str, Any] = {
+    "bootstrap_servers": {"type": "list", "elements": "str", "required": True},
+    "ca_file": {"type": "path", "default": "/etc/kafka/tls/ca.crt"},
+    "certificate_file": {"type": "path", "default": "/etc/kafka/tls/keystore.pem"},
+    "timeout": {"type": "float", "default": 15.0},
+}
+
+EXPECTED: dict[str, Any] = {
+    "expect_cluster_id": {"type": "str"},
+    "expect_brokers": {"type": "list", "elements": "int"},
+    "expect_voters": {"type": "list", "elements": "int"},
+    "max_voter_lag": {"type": "int", "default": 100},
+    "max_voter_lag_ms": {"type": "int", "default": 10000},
+    "min_free_percent": {"type": "float", "default": 5.0},
+}
+
+
+def connection(params: Mapping[str, Any]) -> Connection:
+    """mTLS with the node's certificate, on the INTERNAL listener."""
+    return Connection(
+        tuple(params["bootstrap_servers"]), params["ca_file"], params["certificate_file"], timeout=params["timeout"]
+    )
+
+
+def client_connection(params: Mapping[str, Any], servers: list[str]) -> Connection:
+    """The CLIENT listener: TLS with the CA, a user's name and password are added by the caller."""
+    return Connection(
+        tuple(servers), params["ca_file"], security_protocol="SASL_SSL", timeout=params["timeout"],
+        username=params.get("username"), password=params.get("password"),
+    )
+
+
+def expected(params: Mapping[str, Any]) -> Expected:
+    def ids(key: str) -> tuple[int, ...] | None:
+        return None if params[key] is None else tuple(params[key])
+
+    return Expected(
+        params["expect_cluster_id"], ids("expect_brokers"), ids("expect_voters"), params["max_voter_lag"],
+        params["max_voter_lag_ms"], params["min_free_percent"],
+    )

@@ -1,0 +1,163 @@
+"""One Kafka host: what is installed and running there, and the installation of an archive. Standard library only."""
+
+from __future__ import annotations
+
+import grp
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HASH_VARIABLE = "GROUNDWORK_CONFIG_HASH"
+
+
+class NodeError(Exception):
+    """The host is not as it must be; the message says what and what to do."""
+
+
+@dataclass(frozen=True)
+class Directory:
+    path: str
+    owner: str
+    group: str
+    mode: int
+
+    def differs(self) -> list[str]:
+        """What is not as wanted; names of users that do not exist yet differ too."""
+        try:
+            info = Path(self.path).lstat()
+        except FileNotFoundError:
+            return ["missing"]
+        if not stat.S_ISDIR(info.st_mode):
+            raise NodeError(f"{self.path} is not a directory: move it away")
+        found = []
+        try:
+            if (info.st_uid, info.st_gid) != (pwd.getpwnam(self.owner).pw_uid, grp.getgrnam(self.group).gr_gid):
+                found.append("owner")
+        except KeyError:
+            found.append("owner")
+        if stat.S_IMODE(info.st_mode) != self.mode:
+            found.append("mode")
+        return found
+
+
+def running_hash(pid: int) -> str:
+    """The configuration hash that a running process was started with; "" when it has none."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    prefix = f"{HASH_VARIABLE}=".encode()
+    return next((entry[len(prefix):].decode(errors="replace") for entry in environment if entry.startswith(prefix)), "")
+
+
+def read_service(unit: str) -> dict[str, Any]:
+    """State of a systemd unit and the configuration hash its process runs with."""
+    try:
+        shown = subprocess.run(
+            ["systemctl", "show", unit, "--property=LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts"],
+            capture_output=True, text=True, check=False, timeout=30,
+        )
+    except FileNotFoundError as error:
+        raise NodeError("systemctl is not installed: Kafka runs as a systemd service") from error
+    values = dict(line.split("=", 1) for line in shown.stdout.splitlines() if "=" in line)
+    pid = int(values.get("MainPID") or 0)
+    return {
+        "loaded": values.get("LoadState") == "loaded",
+        "active": values.get("ActiveState") == "active",
+        "state": f"{values.get('ActiveState', 'unknown')}/{values.get('SubState', 'unknown')}",
+        "enabled": values.get("UnitFileState") == "enabled",
+        "pid": pid,
+        "restarts": int(values.get("NRestarts") or 0),
+        "config_hash": running_hash(pid) if pid else "",
+    }
+
+
+def java_version(program: str) -> str:
+    """The version of the Java runtime, "" when there is none. Read from its release file: starting a JVM costs 0.1 s."""
+    found = shutil.which(program)
+    if found is None:
+        return ""
+    release = Path(os.path.realpath(found)).parents[1] / "release"
+    try:
+        lines = release.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "unknown"
+    return next((line.split("=", 1)[1].strip('"') for line in lines if line.startswith("JAVA_VERSION=")), "unknown")
+
+
+def installed(install_dir: str) -> dict[str, Any]:
+    """``current``: the archive in use (name of the folder), ``available``: every complete one."""
+    root = Path(install_dir)
+    current = ""
+    link = root / "current"
+    if link.is_symlink():
+        current = Path(os.readlink(link)).name if (link / "libs").is_dir() else ""
+    available = sorted(path.name for path in root.glob("kafka_*") if (path / "libs").is_dir() and not path.name.endswith(".partial"))
+    return {"current": current, "available": available}
+
+
+def sha512(path: Path) -> str:
+    digest = hashlib.sha512()
+    with path.open("rb") as handle:
+        for block in iter(lambda: handle.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def unpack(archive: str, checksum: str, install_dir: str, name: str) -> None:
+    """Check the archive, unpack it beside its place and rename it there: a folder of that name is always whole."""
+    found = sha512(Path(archive))
+    if found != checksum.strip().lower():
+        raise NodeError(
+            f"{archive} has sha512 {found}, wanted {checksum}: the download is broken or the archive is another one. Nothing was installed."
+        )
+    target = Path(install_dir) / name
+    with tempfile.TemporaryDirectory(prefix=f"{name}.", suffix=".partial", dir=install_dir) as work:
+        with tarfile.open(archive) as tar:
+            tar.extractall(work, filter="data")
+        top = Path(work) / name
+        if not (top / "libs").is_dir():
+            raise NodeError(f"{archive} has no {name}/libs: it is not the archive of that version")
+        for path in [top, *top.rglob("*")]:
+            os.chown(path, 0, 0, follow_symlinks=False)
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(top, target)
+
+
+def link(install_dir: str, name: str) -> None:
+    """Point ``current`` at the archive, in one step."""
+    partial = Path(install_dir) / ".current.partial"
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(name)
+    os.replace(partial, Path(install_dir) / "current")
+
+
+def read_node(
+    user: str, directories: Sequence[Directory], install_dir: str, unit: str, java: str
+) -> dict[str, Any]:
+    try:
+        pwd.getpwnam(user)
+        user_exists = True
+    except KeyError:
+        user_exists = False
+    differing = {}
+    for directory in directories:
+        if found := directory.differs():
+            differing[directory.path] = found
+    return {
+        "user_exists": user_exists,
+        "directories": differing,
+        "java_version": java_version(java),
+        "installed": installed(install_dir),
+        "service": read_service(unit),
+    }

@@ -1,0 +1,117 @@
+"""The embedded AWS: moto's server with the few things it lacks for the real Terraform provider.
+
+Run it like moto's own server: ``python moto_extensions.py -H 0.0.0.0 -p 5000``. Each extension is one function that names
+the gap it closes (moto 5.2.1); an extension that moto has outgrown is deleted with its function.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from typing import Any
+
+
+def security_group_rule_description() -> None:
+    """A rule that names a group loses its description: moto reads it from the CIDR part of the request only."""
+    from moto.ec2.models.security_groups import SecurityGroupRule
+
+    def description(rule: Any) -> str | None:
+        return rule.ip_range.get("Description") or rule.source_group.get("Description")
+
+    SecurityGroupRule.description = property(description)
+
+
+def touching_rds_windows() -> None:
+    """A backup window that ends when the maintenance window begins is refused; RDS accepts it."""
+    from moto.rds import utils
+
+    overlap = utils.get_overlap_between_two_date_ranges
+
+    def overlap_in_seconds(*window: Any) -> int:
+        seconds: int = overlap(*window)
+        # The callers refuse zero, which is no overlap.
+        return -1 if seconds == 0 else seconds
+
+    utils.get_overlap_between_two_date_ranges = overlap_in_seconds
+
+
+DEBIAN = "136693071363"
+DEBIAN_IMAGE = re.compile(r"debian-\d+-(amd64|arm64)-\d{8}-\d+")
+
+
+def debian_images() -> None:
+    """Images of Debian's account are unknown: answer for an exact name of its scheme with an id made from the name."""
+    from moto.ec2.models.amis import Ami, AmiBackend
+
+    describe = AmiBackend.describe_images
+
+    def describe_images(
+        backend: Any,
+        ami_ids: Any = None,
+        filters: Any = None,
+        exec_users: Any = None,
+        owners: Any = None,
+    ) -> Any:
+        for name in (filters or {}).get("name", []) if DEBIAN in (owners or []) else []:
+            match = DEBIAN_IMAGE.fullmatch(name)
+            ami_id = f"ami-{hashlib.sha256(f'{backend.region_name}/{name}'.encode()).hexdigest()[:17]}"
+            if match and ami_id not in backend.amis:
+                backend.amis[ami_id] = Ami(
+                    backend,
+                    ami_id,
+                    name=name,
+                    owner_id=DEBIAN,
+                    public=True,
+                    virtualization_type="hvm",
+                    architecture={"amd64": "x86_64"}.get(match[1], match[1]),
+                    image_location=f"{DEBIAN}/{name}",
+                    hypervisor="xen",
+                    root_device_type="ebs",
+                    root_device_name="/dev/xvda",
+                    sriov="simple",
+                    region_name=backend.region_name,
+                )
+        return describe(backend, ami_ids, filters, exec_users, owners)
+
+    AmiBackend.describe_images = describe_images
+
+
+def instance_monitoring() -> None:
+    """MonitorInstances and UnmonitorInstances are not implemented."""
+    from moto.core.responses import ActionResult
+    from moto.ec2.responses.monitoring import Monitoring
+
+    def switch(state: str) -> Any:
+        def answer(response: Any) -> Any:
+            response.error_on_dryrun()
+            instances = [response.ec2_backend.get_instance(id_) for id_ in response._get_param("InstanceIds", [])]
+            for instance in instances:
+                instance.monitoring_state = state
+            return ActionResult(
+                {
+                    "InstanceMonitorings": [
+                        {"InstanceId": instance.id, "Monitoring": {"State": state}} for instance in instances
+                    ]
+                }
+            )
+
+        return answer
+
+    Monitoring.monitor_instances = switch("enabled")
+    Monitoring.unmonitor_instances = switch("disabled")
+
+
+EXTENSIONS = (security_group_rule_description, touching_rds_windows, debian_images, instance_monitoring)
+
+
+def main() -> None:
+    for extension in EXTENSIONS:
+        extension()
+    from moto.server import main as serve
+
+    serve(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,4 @@
+output "services" {
+  description = "Flow log and interface endpoints."
+  value       = module.services
+}
