@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,9 @@ def open_session_client(service: str, region: str, environment: Mapping[str, str
             region_name=region,
         )
         endpoint = merged.get(f"AWS_ENDPOINT_URL_{service.upper()}") or merged.get("AWS_ENDPOINT_URL")
-        return session.client(
+        # The service is not a literal here, so the stubs' overloads cannot say which client it is.
+        connect: Callable[..., Any] = session.client
+        return connect(
             service,
             endpoint_url=endpoint or None,
             config=Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30),

@@ -128,9 +128,9 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], str, list[str]]] = [
     ("tag", [("team: files", 'team: "files;drop"')], "services[0].team", ["what AWS allows in a tag"]),
     ("duplicate key", [("  topology: combined\n", "  topology: combined\n  topology: isolated\n")], "kafka.topology",
      ["there twice, first on line 17"]),
-    ("duplicate service", [("name: authhub\n", "name: fileflow\n")], "services[1].name", ["twice, first on line 28"]),
+    ("duplicate service", [("name: authhub\n", "name: fileflow\n")], "services[1].name", ["twice, first on line 29"]),
     ("duplicate topic", [("name: authhub.events.v1,", "name: fileflow.uploaded.v1,")],
-     "services[1].kafka.topics[0].name", ["twice, first on line 38"]),
+     "services[1].kafka.topics[0].name", ["twice, first on line 39"]),
     ("duplicate zone", [("[a, b, c]", "[a, b, b]")], "network.availability_zones[2]", ["in the list twice"]),
     ("long service", [("name: fileflow\n", f"name: {'f' * 28}\n")], "services[0].name", ["28 characters", "2 to 27"]),
     ("service for S3", [("name: fileflow\n", "name: file_flow\n")], "services[0].name", ["S3"]),
@@ -223,7 +223,8 @@ def test_a_mistake_is_reported(name: str, changes: list[tuple[str, str]], path: 
 
 # Mistakes that rightly show up twice, or whose consequence is a mistake of its own.
 CONSEQUENCES = {"unknown key", "duplicate topic", "metric collision", "topic characters", "topic length", "topic dot",
-                "internal topic", "mapping for list", "duplicate zone", "service for S3", "default replicas"}  # fmt: skip
+                "internal topic", "mapping for list", "duplicate zone", "service for S3",
+                "default replicas"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "changes"), [(row[0], row[1]) for row in MISTAKES if row[0] not in CONSEQUENCES])

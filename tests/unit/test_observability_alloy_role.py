@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from groundwork.estate.paths import PROJECT, cache_dir
 from groundwork.observability import alloysyntax
 
@@ -47,7 +46,8 @@ def inventory() -> dict[str, object]:
             name = f"{env}-{short}"
             hosts[name] = {
                 "env": env, "tenant_id": f"tenant-{env}", "lgtm_url": f"http://lgtm.{env}.internal",
-                "availability_zone": "ap-northeast-2a", "private_ip": "10.9.0.11", "dns_name": f"{short}.{env}.internal",
+                "availability_zone": "ap-northeast-2a", "private_ip": "10.9.0.11",
+                "dns_name": f"{short}.{env}.internal",
                 "kafka_node_id": node, "kafka_node_roles": roles,
                 "ec2_tags": {"Service": "shared", "Role": "kafka" if roles else "ops"},
             }  # fmt: skip
@@ -70,7 +70,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, st
     # Outside of the role its template lookups search beside the play.
     (folder / "templates").symlink_to(PROJECT / "roles" / "alloy" / "templates")
     done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", folder / "hosts.yml", folder / "play.yml", "-e", f"out={folder}"],
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", folder / "hosts.yml", "-e", f"out={folder}",
+         folder / "play.yml"],
         cwd=PROJECT, capture_output=True, text=True, check=False,
         env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
     )  # fmt: skip
@@ -95,8 +96,11 @@ def test_tenant_labels_and_urls_are_the_environments(rendered: dict[str, dict[st
     # The tenant goes with metrics, logs and traces, and comes from the environment file: three places, no value.
     assert text.count('sys.env("GROUNDWORK_TENANT_ID")') == 3
     assert f"tenant-{env}" not in text
-    for name, value in {"env": env, "host": f"{env}-kafka-1", "az": "ap-northeast-2a", "service": "shared", "role": "kafka"}.items():
+    labels = {"env": env, "host": f"{env}-kafka-1", "az": "ap-northeast-2a", "service": "shared", "role": "kafka"}
+    for name, value in labels.items():
+        # Metrics and logs as external labels, traces as attributes.
         assert text.count(f"\t{name}{' ' * (7 - len(name))} = {json.dumps(value)},\n") == 2, name
+        assert f'key    = "{name}"\n\t\tvalue  = {json.dumps(value)}\n' in text
 
 
 def test_kafka_files_are_on_kafka_hosts_only(rendered: dict[str, dict[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""Makes a MySQL server in a container look like RDS: the administrator's login and privileges, parameters, CA bundle."""
+"""Makes a MySQL server in a container look like RDS: administrator, privileges, parameters, CA bundle."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def ensure(options: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
         raise DatabaseError(f"not names of MySQL variables: {', '.join(wrong)}")
     container = Container(str(options["podman"]), str(options["container"]))
     container.wait(int(options["timeout"]))
-    held, variables = _read(container, user, wanted)
+    held, variables = _read(container, user)
     before, after, statements = compare(user, container.login_works(user, password), held, variables, wanted)
     ca = container.exec(["cat", CA_IN_CONTAINER]).stdout
     if "BEGIN CERTIFICATE" not in ca:
@@ -196,27 +196,29 @@ def _parameter(value: Any) -> str:
     return str(value)
 
 
-def _read(container: Container, user: str, wanted: Mapping[str, str]) -> tuple[dict[str, list[str]], dict[str, str]]:
-    grantee = literal(f"{literal(user)}@'%'")
-    names = ", ".join(literal(name) for name in wanted) or "''"
-    privileges = "FROM information_schema.USER_PRIVILEGES WHERE GRANTEE ="
-    script = (
-        f"SELECT JSON_OBJECT('kind', 'role', 'name', PRIVILEGE_TYPE) {privileges} '''{ROLE}''@''%'''"
-        " AND IS_GRANTABLE = 'YES'",
-        f"SELECT JSON_OBJECT('kind', 'user', 'name', PRIVILEGE_TYPE) {privileges} {grantee}",
-        "SELECT JSON_OBJECT('kind', 'granted', 'name', FROM_USER) FROM mysql.role_edges JOIN mysql.default_roles"
-        " ON USER = TO_USER AND HOST = TO_HOST AND DEFAULT_ROLE_USER = FROM_USER"
-        f" WHERE TO_USER = {literal(user)} AND TO_HOST = '%' AND FROM_USER = '{ROLE}'",
-        "SELECT JSON_OBJECT('kind', VARIABLE_NAME, 'value', VARIABLE_VALUE) FROM performance_schema.global_variables"
-        f" WHERE VARIABLE_NAME IN ({names})",
-    )
-    lines = container.sql("".join(f"{statement};\n" for statement in script))
-    held: dict[str, list[str]] = {}
+_READ = """
+SELECT JSON_OBJECT('kind', 'privilege', 'of', GRANTEE, 'name', PRIVILEGE_TYPE, 'value', IS_GRANTABLE)
+  FROM information_schema.USER_PRIVILEGES;
+SELECT JSON_OBJECT('kind', 'role', 'of', CONCAT(TO_USER, '@', TO_HOST), 'name', FROM_USER)
+  FROM mysql.role_edges JOIN mysql.default_roles
+  ON USER = TO_USER AND HOST = TO_HOST AND DEFAULT_ROLE_USER = FROM_USER;
+SELECT JSON_OBJECT('kind', 'variable', 'name', VARIABLE_NAME, 'value', VARIABLE_VALUE)
+  FROM performance_schema.global_variables;
+"""
+
+
+def _read(container: Container, user: str) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """What the role and the user hold, and the server's variables."""
+    held: dict[str, list[str]] = {"role": [], "user": [], "granted": []}
     variables: dict[str, str] = {}
-    for line in lines:
+    for line in container.sql(_READ):
         row = json.loads(line)
-        if "value" in row:
-            variables[row["kind"]] = row["value"]
-        else:
-            held.setdefault(row["kind"], []).append(row["name"])
+        if row["kind"] == "variable":
+            variables[row["name"]] = row["value"]
+        elif row["kind"] == "role" and (row["of"], row["name"]) == (f"{user}@%", ROLE):
+            held["granted"].append(row["name"])
+        elif row["kind"] == "privilege" and row["of"] == f"'{ROLE}'@'%'" and row["value"] == "YES":
+            held["role"].append(row["name"])
+        elif row["kind"] == "privilege" and row["of"] == f"'{user}'@'%'":
+            held["user"].append(row["name"])
     return held, variables

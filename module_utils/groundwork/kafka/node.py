@@ -123,7 +123,14 @@ def unpack(archive: str, checksum: str, install_dir: str, name: str) -> None:
     target = Path(install_dir) / name
     with tempfile.TemporaryDirectory(prefix=f"{name}.", suffix=".partial", dir=install_dir) as work:
         with tarfile.open(archive) as tar:
-            tar.extractall(work, filter="data")
+            # Python 3.11.2 (Debian 12) has no extraction filter: only files and folders below the top folder come out.
+            members = [member for member in tar if member.isfile() or member.isdir()]
+            for member in members:
+                parts = Path(member.name).parts
+                if not parts or parts[0] != name or ".." in parts:
+                    raise NodeError(f"{archive} has {member.name}, outside {name}/: nothing was installed")
+                member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            tar.extractall(work, members)
         top = Path(work) / name
         if not (top / "libs").is_dir():
             raise NodeError(f"{archive} has no {name}/libs: it is not the archive of that version")

@@ -49,7 +49,9 @@ class Folder:
     def __post_init__(self) -> None:
         wrong = [name for name in self.files if not _NAME.fullmatch(name)]
         if wrong:
-            raise AlloyError(f"a file's name is letters, digits, '.', '_', '-' and ends in .alloy, not: {', '.join(wrong)}")
+            raise AlloyError(
+                f"a file's name is letters, digits, '.', '_', '-' and ends in .alloy, not: {', '.join(wrong)}"
+            )
         if not self.files:
             raise AlloyError("no file: an empty configuration would stop every signal of this host")
         for name, value in self.environment.items():

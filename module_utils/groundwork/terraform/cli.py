@@ -92,7 +92,9 @@ def mirror_folders(environment: Mapping[str, str] = os.environ, home: Path | Non
         yield Path(named)
     data = Path(environment.get("XDG_DATA_HOME") or home / ".local/share")
     shared = [
-        Path(folder) for folder in (environment.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":") if folder
+        Path(folder)
+        for folder in (environment.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
+        if folder
     ]
     yield home / ".terraform.d/plugins"
     for folder in (data, *shared):
@@ -211,7 +213,9 @@ def pinned_version(lock_file: Path) -> str | None:
 # ------------------------------------------------------------------------------------------------------------- running it
 
 
-def terraform_environment(aws: Mapping[str, str], data_dir: Path, configuration: Path, cache: Path | None) -> dict[str, str]:
+def terraform_environment(
+    aws: Mapping[str, str], data_dir: Path, configuration: Path, cache: Path | None
+) -> dict[str, str]:
     """Environment of a terraform process: the caller's, without what would change its work."""
     environment = {
         name: value
@@ -280,7 +284,7 @@ class Processes:
         with self._lock:
             self._running[process.pid] = process
         if record is not None:
-            record.write_text(json.dumps({"pid": process.pid, "born": birth(process.pid), "command": command[2]}))
+            record.write_text(json.dumps({"pid": process.pid, "born": birth(process.pid), "started": time.time()}))
         started = beat = time.monotonic()
         try:
             while True:
@@ -312,11 +316,20 @@ def birth(pid: int) -> str:
     return "" if fields[0] in {"Z", "X"} else fields[19]
 
 
-def recorded_process(record: Path) -> tuple[int | None, bool]:
-    """Pid of the terraform that an earlier run left in `record`, and whether it still lives."""
+@dataclass(frozen=True)
+class Recorded:
+    """A terraform that an earlier run started and did not see end."""
+
+    pid: int
+    started: float
+    alive: bool
+
+
+def recorded_process(record: Path) -> Recorded | None:
+    """What an earlier run left in `record`; None when it ended in order."""
     try:
         entry = json.loads(record.read_text(encoding="utf-8"))
-        pid, born = int(entry["pid"]), str(entry["born"])
+        pid, born, started = int(entry["pid"]), str(entry["born"]), float(entry["started"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None, False
-    return pid, bool(born) and birth(pid) == born
+        return None
+    return Recorded(pid, started, bool(born) and birth(pid) == born)

@@ -42,7 +42,9 @@ class Change:
 
     @property
     def sign(self) -> str:
-        return {"create": "+", "update": "~", "delete": "-", "replace": "-/+", "import": "<", "forget": "."}[self.action]
+        return {"create": "+", "update": "~", "delete": "-", "replace": "-/+", "import": "<", "forget": "."}[
+            self.action
+        ]
 
     def line(self) -> str:
         text = f"{self.sign} {self.address}"
@@ -151,7 +153,9 @@ def summarize(plan: Mapping[str, Any]) -> Summary:
         if output.get("actions", ["no-op"]) not in (["no-op"], ["read"])
     ]
     return Summary(
-        changes=tuple(sorted(changes, key=lambda change: change.address)), gone=tuple(sorted(gone)), outputs=tuple(outputs)
+        changes=tuple(sorted(changes, key=lambda change: change.address)),
+        gone=tuple(sorted(gone)),
+        outputs=tuple(outputs),
     )
 
 
@@ -171,7 +175,9 @@ def _change(entry: Mapping[str, Any]) -> Change | None:
         attributes = tuple(_changed(before, after, unknown))
     reason = REASONS.get(str(entry.get("action_reason", "")), "")
     if action == "replace" and (paths := change.get("replace_paths")):
-        reason = f"{', '.join(sorted({str(path[0]) for path in paths if path}))} {reason or 'cannot be changed in place'}"
+        reason = (
+            f"{', '.join(sorted({str(path[0]) for path in paths if path}))} {reason or 'cannot be changed in place'}"
+        )
     role = str(((before or after).get("tags") or {}).get("Role", "")) if entry["type"] == "aws_instance" else ""
     return Change(
         address=str(entry["address"]),
@@ -193,8 +199,8 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any], unknown: Mappi
                 continue
         elif before.get(name) == after.get(name):
             continue
-        values = (before.get(name), after.get(name))
-        if name == "tags" and all(isinstance(value, dict) for value in values):
-            yield from (f"tags.{tag}" for tag in sorted({*values[0], *values[1]}) if values[0].get(tag) != values[1].get(tag))
+        old, new = before.get(name), after.get(name)
+        if name == "tags" and isinstance(old, dict) and isinstance(new, dict):
+            yield from (f"tags.{tag}" for tag in sorted({*old, *new}) if old.get(tag) != new.get(tag))
         else:
             yield name

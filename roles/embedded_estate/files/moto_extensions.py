@@ -77,6 +77,34 @@ def debian_images() -> None:
     AmiBackend.describe_images = describe_images
 
 
+def parameter_source() -> None:
+    """DescribeDBParameters does not say who set a parameter; the provider keeps only those of the user."""
+    from moto.rds.models import DBParameterGroup
+
+    update = DBParameterGroup.update_parameters
+
+    def update_parameters(group: Any, new_parameters: Any) -> None:
+        update(group, [{**parameter, "Source": "user"} for parameter in new_parameters])
+
+    DBParameterGroup.update_parameters = update_parameters
+
+
+def instance_groups() -> None:
+    """Groups given with an instance's network interface are not the instance's; in AWS they are the same list."""
+    from moto.ec2.models.instances import Instance
+
+    def groups(instance: Any) -> Any:
+        nics = getattr(instance, "nics", {})
+        return list(nics[0]._group_set) if 0 in nics else instance.given_groups
+
+    def give(instance: Any, given: Any) -> None:
+        instance.given_groups = given
+        if 0 in getattr(instance, "nics", {}):
+            instance.nics[0]._group_set = list(given)
+
+    Instance.security_groups = property(groups, give)
+
+
 def instance_monitoring() -> None:
     """MonitorInstances and UnmonitorInstances are not implemented."""
     from moto.core.responses import ActionResult
@@ -102,7 +130,14 @@ def instance_monitoring() -> None:
     Monitoring.unmonitor_instances = switch("disabled")
 
 
-EXTENSIONS = (security_group_rule_description, touching_rds_windows, debian_images, instance_monitoring)
+EXTENSIONS = (
+    security_group_rule_description,
+    touching_rds_windows,
+    debian_images,
+    parameter_source,
+    instance_groups,
+    instance_monitoring,
+)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 environment = "local"
 
-# The embedded AWS answers at once or not at all, has no instance metadata and one address for all buckets.
+# The embedded AWS answers at once (a hanging plan is worse than an error), has no instance metadata and one address for all buckets.
 aws = {
-  max_retries                 = 1
+  max_retries                 = 4
   s3_use_path_style           = true
   skip_metadata_api_check     = true
   skip_region_validation      = true

@@ -231,17 +231,13 @@ func (c *checker) addBlock(s *scope, block *ast.BlockStmt, single map[string]tok
 		c.add(at, severityError, "component", "Alloy has no component %q", name)
 		return
 	}
-	// prometheus.exporter.self and the like may stand without a label; Alloy then wants none.
-	if block.Label == "" && !unlabelled[name] {
+	if block.Label == "" {
 		c.add(at, severityError, "component", "component %s needs a label", name)
 		return
 	}
 	s.components[key] = &component{id: key, name: name, block: block}
 	s.order = append(s.order, key)
 }
-
-// Components that Alloy registers as singletons.
-var unlabelled = map[string]bool{}
 
 func describe(block *ast.BlockStmt) string {
 	if block.Label == "" {
@@ -302,7 +298,6 @@ func (c *checker) checkReferences(s *scope, owner *component) {
 		}
 		target := s.find(ref.path)
 		if target == nil {
-			// The longest-standing mistake is a component that was renamed or removed in another file.
 			if library.IsStdlibIdentifiers(root) && (len(ref.path) == 1 || !s.hasNamespace(root)) {
 				if library.IsStdlibDeprecated(root) {
 					c.add(ref.at, severityWarning, "deprecated", "function %s is deprecated; use the one in a namespace (sys.env, encoding.from_json, string.format, …)", root)

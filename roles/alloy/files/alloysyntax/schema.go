@@ -55,24 +55,25 @@ var (
 )
 
 var schema = map[string]definition{
-	"logging":                   {func() any { return &logging{} }, nil},
-	"livedebugging":             {func() any { return &livedebugging{} }, nil},
-	"prometheus.remote_write":   {func() any { return &remoteWrite{} }, map[string]any{"receiver": metrics}},
-	"prometheus.scrape":         {func() any { return &scrape{} }, map[string]any{}},
-	"prometheus.relabel":        {func() any { return &metricsRelabel{} }, map[string]any{"receiver": metrics, "rules": rules}},
-	"prometheus.exporter.unix":  {func() any { return &unixExporter{} }, map[string]any{"targets": targets}},
-	"prometheus.exporter.self":  {func() any { return &struct{}{} }, map[string]any{"targets": targets}},
-	"discovery.relabel":         {func() any { return &discoveryRelabel{} }, map[string]any{"output": targets, "rules": rules}},
-	"local.file_match":          {func() any { return &fileMatch{} }, map[string]any{"targets": targets}},
-	"loki.source.journal":       {func() any { return &journal{} }, map[string]any{}},
-	"loki.source.file":          {func() any { return &fileSource{} }, map[string]any{}},
-	"loki.relabel":              {func() any { return &logsRelabel{} }, map[string]any{"receiver": logs, "rules": rules}},
-	"loki.process":              {func() any { return &process{} }, map[string]any{"receiver": logs}},
-	"loki.write":                {func() any { return &lokiWrite{} }, map[string]any{"receiver": logs}},
-	"otelcol.receiver.otlp":     {func() any { return &otlpReceiver{} }, map[string]any{}},
-	"otelcol.processor.batch":   {func() any { return &batch{} }, map[string]any{"input": otel}},
-	"otelcol.exporter.otlphttp": {func() any { return &otlpExporter{} }, map[string]any{"input": otel}},
-	"pyroscope.write":           {func() any { return &pyroscopeWrite{} }, map[string]any{"receiver": profiles}},
+	"logging":                      {func() any { return &logging{} }, nil},
+	"livedebugging":                {func() any { return &livedebugging{} }, nil},
+	"prometheus.remote_write":      {func() any { return &remoteWrite{} }, map[string]any{"receiver": metrics}},
+	"prometheus.scrape":            {func() any { return &scrape{} }, map[string]any{}},
+	"prometheus.relabel":           {func() any { return &metricsRelabel{} }, map[string]any{"receiver": metrics, "rules": rules}},
+	"prometheus.exporter.unix":     {func() any { return &unixExporter{} }, map[string]any{"targets": targets}},
+	"prometheus.exporter.self":     {func() any { return &struct{}{} }, map[string]any{"targets": targets}},
+	"discovery.relabel":            {func() any { return &discoveryRelabel{} }, map[string]any{"output": targets, "rules": rules}},
+	"local.file_match":             {func() any { return &fileMatch{} }, map[string]any{"targets": targets}},
+	"loki.source.journal":          {func() any { return &journal{} }, map[string]any{}},
+	"loki.source.file":             {func() any { return &fileSource{} }, map[string]any{}},
+	"loki.relabel":                 {func() any { return &logsRelabel{} }, map[string]any{"receiver": logs, "rules": rules}},
+	"loki.process":                 {func() any { return &process{} }, map[string]any{"receiver": logs}},
+	"loki.write":                   {func() any { return &lokiWrite{} }, map[string]any{"receiver": logs}},
+	"otelcol.receiver.otlp":        {func() any { return &otlpReceiver{} }, map[string]any{}},
+	"otelcol.processor.batch":      {func() any { return &batch{} }, map[string]any{"input": otel}},
+	"otelcol.processor.attributes": {func() any { return &attributes{} }, map[string]any{"input": otel}},
+	"otelcol.exporter.otlphttp":    {func() any { return &otlpExporter{} }, map[string]any{"input": otel}},
+	"pyroscope.write":              {func() any { return &pyroscopeWrite{} }, map[string]any{"receiver": profiles}},
 }
 
 type logging struct {
@@ -561,6 +562,33 @@ type batch struct {
 	MetadataCardinalityLimit uint32          `alloy:"metadata_cardinality_limit,attr,optional"`
 	Output                   *otelOutput     `alloy:"output,block"`
 	DebugMetrics             *map[string]any `alloy:"debug_metrics,block,optional"`
+}
+
+type attributes struct {
+	Include      *map[string]any   `alloy:"include,block,optional"`
+	Exclude      *map[string]any   `alloy:"exclude,block,optional"`
+	Actions      []attributeAction `alloy:"action,block,optional"`
+	Output       *otelOutput       `alloy:"output,block"`
+	DebugMetrics *map[string]any   `alloy:"debug_metrics,block,optional"`
+}
+
+type attributeAction struct {
+	Key           string `alloy:"key,attr,optional"`
+	Value         any    `alloy:"value,attr,optional"`
+	Pattern       string `alloy:"pattern,attr,optional"`
+	FromAttribute string `alloy:"from_attribute,attr,optional"`
+	FromContext   string `alloy:"from_context,attr,optional"`
+	ConvertedType string `alloy:"converted_type,attr,optional"`
+	Action        string `alloy:"action,attr"`
+}
+
+var attributeActions = []string{"insert", "update", "upsert", "delete", "hash", "extract", "convert"}
+
+func (a *attributeAction) Validate() error {
+	if !slices.Contains(attributeActions, a.Action) {
+		return fmt.Errorf("unknown action %q", a.Action)
+	}
+	return nil
 }
 
 type otlpExporter struct {

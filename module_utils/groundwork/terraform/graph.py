@@ -1,0 +1,93 @@
+"""The components and what each needs: terraform/components.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .cli import TerraformError
+
+BOOTSTRAP = "00-bootstrap"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One component: a folder, a state."""
+
+    name: str
+    needs: tuple[str, ...] = ()
+    data: str = ""
+
+
+def load(path: Path) -> dict[str, Component]:
+    """The components in an order in which each follows what it needs. All mistakes at once."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise TerraformError(f"{path}: cannot be read: {error}") from error
+    entries: Any = (document or {}).get("components") if isinstance(document, dict) else None
+    if not isinstance(entries, dict):
+        raise TerraformError(f"{path}: wants a mapping `components` of component names")
+    problems: list[str] = []
+    components: dict[str, Component] = {}
+    for name, entry in entries.items():
+        entry = entry or {}
+        unknown = sorted(set(entry) - {"needs", "data"})
+        if unknown:
+            problems.append(f"{name}: unknown key {', '.join(unknown)}; known are needs and data")
+        needs = tuple(entry.get("needs") or ())
+        problems += [f"{name}: needs {need}, which is no component" for need in needs if need not in entries]
+        components[str(name)] = Component(str(name), needs, str(entry.get("data") or ""))
+    folders = {folder.name for folder in (path.parent / "components").glob("*") if folder.is_dir()}
+    problems += [f"{name}: has no folder components/{name}" for name in components if name not in folders]
+    problems += [f"components/{name}: is not listed" for name in sorted(folders) if name not in components]
+    if problems:
+        raise TerraformError(f"{path}: " + "; ".join(problems))
+    return {name: components[name] for name in ordered(components)}
+
+
+def ordered(components: dict[str, Component]) -> list[str]:
+    """Names in dependency order, in the file's order where that leaves a choice."""
+    result: list[str] = []
+    while len(result) < len(components):
+        ready = [
+            name
+            for name, component in components.items()
+            if name not in result and all(need in result for need in component.needs)
+        ]
+        if not ready:
+            rest = ", ".join(sorted(set(components) - set(result)))
+            raise TerraformError(f"components.yml: {rest} need each other in a circle")
+        result += ready
+    return result
+
+
+def select(components: dict[str, Component], wanted: Collection[str], reverse: bool = False) -> dict[str, Component]:
+    """Only the wanted ones (all when none is named); in reverse, `needs` become what must be destroyed first."""
+    unknown = sorted(set(wanted) - set(components))
+    if unknown:
+        raise TerraformError(f"no component {', '.join(unknown)}; there are {', '.join(components)}")
+    chosen = {name: component for name, component in components.items() if not wanted or name in wanted}
+    if not reverse:
+        return {
+            name: Component(name, tuple(need for need in component.needs if need in chosen), component.data)
+            for name, component in chosen.items()
+        }
+    return {
+        name: Component(name, tuple(other for other, entry in chosen.items() if name in entry.needs), chosen[name].data)
+        for name in reversed(chosen)
+    }
+
+
+def below(components: dict[str, Component], names: Iterable[str]) -> set[str]:
+    """Everything that directly or indirectly needs one of `names`."""
+    found = set(names)
+    while True:
+        more = {name for name, component in components.items() if found.intersection(component.needs)} - found
+        if not more:
+            return found - set(names)
+        found |= more

@@ -1,0 +1,198 @@
+"""The whole estate: brought up, silent afterwards, broken by hand, reported exactly, repaired exactly.
+
+The tests of this file run in order: each leaves the estate as it found it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import pytest
+from conftest import Estate, Run
+
+BROKERS = ["local-kafka-1", "local-kafka-2", "local-kafka-3"]
+
+
+def assert_silent(run: Run) -> None:
+    assert run.code == 0, run.output[-8000:]
+    assert run.changed == {}, f"changed: {run.changed}\n{run.output[-8000:]}"
+    for key in ("changed", "failures", "unreachable", "ignored", "rescued"):
+        assert run.totals(key) == 0, (key, run.hosts)
+
+
+def test_the_first_run_brings_everything_up(estate: Estate, first_run: Run) -> None:
+    assert first_run.totals("failures") == 0
+    assert {"aws", "local-ops-1", *BROKERS} <= set(estate.containers())
+    assert set(first_run.hosts) == {"localhost", "local-ops-1", *BROKERS}
+
+
+def test_it_ends_with_a_table(first_run: Run) -> None:
+    table = first_run.output[first_run.output.rindex("PLAY RECAP") :]
+    for expected in ("endpoints", "kafka-1.local.internal:9094", "databases", "fileflow", "seconds per phase", "total"):
+        assert expected in table, f"{expected!r} is not in:\n{table}"
+
+
+def test_the_second_run_changes_nothing(estate: Estate) -> None:
+    before = estate.containers()
+    assert_silent(estate.play())
+    assert estate.containers() == before
+
+
+def test_check_mode_predicts_nothing_on_a_converged_estate(estate: Estate) -> None:
+    assert_silent(estate.play("--check", "--diff"))
+
+
+def test_one_part_alone_in_check_mode(estate: Estate) -> None:
+    run = estate.play("--tags", "kafka", "--limit", "kafka", "--check", "--diff")
+    assert_silent(run)
+    assert set(run.hosts) - {"localhost"} == set(BROKERS)
+
+
+def test_no_secret_is_in_argv_or_output(estate: Estate, first_run: Run) -> None:
+    secrets = estate.aws("secretsmanager")
+    names = [entry["Name"] for entry in secrets.list_secrets(MaxResults=100)["SecretList"]]
+    assert {"local-shared-mysql-master", "local-kafka-ca", "local-fileflow-database", "local-fileflow-kafka"} <= set(names)
+    passwords = []
+    for name in names:
+        value = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+        passwords += [value[key] for key in ("password", "private_key") if key in value]
+    assert len(passwords) >= 8
+    arguments = "".join(estate.on(host, "ps", "-eo", "args") for host in [*BROKERS, "local-ops-1"])
+    for password in passwords:
+        needle = password if len(password) < 100 else password.splitlines()[1]
+        assert needle not in arguments
+        assert needle not in first_run.output
+
+
+# One break of each kind, by hand, past the suite: the cluster, the database, the cloud, a file.
+
+
+def break_topic(estate: Estate) -> None:
+    script = """
+import sys
+from kafka.admin import KafkaAdminClient, ConfigResource, ConfigResourceType
+admin = KafkaAdminClient(bootstrap_servers='kafka-1.local.internal:9092', security_protocol='SSL',
+    ssl_cafile='/etc/kafka/tls/ca.crt', ssl_certfile='/etc/kafka/tls/keystore.pem', ssl_keyfile='/etc/kafka/tls/keystore.pem')
+admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, 'fileflow.uploaded.v1', configs={'retention.ms': '1000'})])
+"""
+    estate.on("local-kafka-1", "/opt/groundwork/venv/bin/python", "-", stdin=script)
+
+
+def mysql(estate: Estate, statement: str) -> str:
+    return estate.on("local-shared-mysql", "mysql", "--batch", "--skip-column-names", stdin=statement)
+
+
+def break_grant(estate: Estate) -> None:
+    mysql(estate, "GRANT SELECT ON mysql.* TO 'fileflow_user'@'%'; REVOKE DELETE ON `fileflow`.* FROM 'fileflow_user'@'%';")
+
+
+def kafka_group(estate: Estate) -> str:
+    groups = estate.aws("ec2").describe_security_groups(Filters=[{"Name": "tag:Name", "Values": ["local-kafka-sg", "local-kafka"]}])
+    return str(groups["SecurityGroups"][0]["GroupId"])
+
+
+def opened(estate: Estate) -> list[str]:
+    rules = estate.aws("ec2").describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [kafka_group(estate)]}])
+    return [str(rule.get("CidrIpv4")) for rule in rules["SecurityGroupRules"] if not rule["IsEgress"] and rule.get("CidrIpv4") == "0.0.0.0/0"]
+
+
+def break_security_group(estate: Estate) -> str:
+    """Take one rule away that Terraform made; returns its description of ports."""
+    ec2 = estate.aws("ec2")
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [kafka_group(estate)]}])["SecurityGroupRules"]
+    rule = next(r for r in rules if not r["IsEgress"] and r["FromPort"] == 9094)
+    ec2.revoke_security_group_ingress(GroupId=kafka_group(estate), SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+    return f"{rule['FromPort']}"
+
+
+def count_rules(estate: Estate) -> int:
+    rules = estate.aws("ec2").describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [kafka_group(estate)]}])
+    return len(rules["SecurityGroupRules"])
+
+
+def break_alloy(estate: Estate) -> str:
+    path = estate.on("local-kafka-2", "sh", "-c", "ls /etc/alloy/config.d/*.alloy /etc/alloy/*.alloy 2>/dev/null | head -n 1").strip()
+    estate.on("local-kafka-2", "sh", "-c", f"echo '// edited by hand' >> {path}")
+    return path
+
+
+def test_four_kinds_of_drift_are_reported_exactly_and_repaired_exactly(estate: Estate) -> None:
+    rules = count_rules(estate)
+    break_topic(estate)
+    break_grant(estate)
+    break_security_group(estate)
+    alloy = break_alloy(estate)
+
+    predicted = estate.play("--check", "--diff")
+    assert predicted.code == 0, predicted.output[-8000:]
+    # Exactly these four, each on the one host that it concerns.
+    assert len(predicted.changed) == 4, predicted.changed
+    assert predicted.totals("changed") == 4, predicted.changed
+    for expected in (r"-.*retention\.ms.*1000", r"\+.*retention\.ms.*604800000", r"DELETE", r"30-security-groups", re.escape("// edited by hand")):
+        assert re.search(expected, predicted.output), f"{expected} is not in the diff:\n{predicted.output[-8000:]}"
+    assert "edited by hand" in estate.on("local-kafka-2", "cat", alloy), "check mode changed a file"
+
+    repaired = estate.play("--diff")
+    assert repaired.code == 0, repaired.output[-8000:]
+    assert repaired.changed == predicted.changed, "check mode predicted something else than the run did"
+    assert count_rules(estate) == rules
+    assert "edited by hand" not in estate.on("local-kafka-2", "cat", alloy)
+    grants = mysql(estate, "SHOW GRANTS FOR 'fileflow_user'@'%';")
+    assert "DELETE" in grants
+    assert "`mysql`" not in grants
+
+    assert_silent(estate.play())
+
+
+def test_a_stopped_broker_is_noticed_and_started(estate: Estate) -> None:
+    estate.on("local-kafka-3", "systemctl", "stop", "kafka")
+    run = estate.play("--tags", "kafka")
+    assert run.code == 0, run.output[-8000:]
+    assert list(run.changed.values()) == [["local-kafka-3"]], run.changed
+    assert_silent(estate.play("--tags", "kafka"))
+
+
+def test_a_restarted_container_keeps_its_data(estate: Estate) -> None:
+    before = estate.on("local-kafka-2", "cat", "/var/lib/kafka/data/meta.properties")
+    estate.podman("restart", "--time", "30", estate.container("local-kafka-2"))
+    deadline = time.monotonic() + 60
+    while "running" not in estate.podman("exec", estate.container("local-kafka-2"), "sh", "-c", "systemctl is-system-running || true"):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    assert estate.on("local-kafka-2", "cat", "/var/lib/kafka/data/meta.properties") == before
+    run = estate.play("--tags", "kafka")
+    assert run.code == 0, run.output[-8000:]
+
+
+@pytest.mark.parametrize("signal_after", [20, 45])
+def test_a_killed_run_is_finished_by_the_next(estate: Estate, signal_after: int) -> None:
+    """Everything of one kind is taken away, the run that repairs it is killed, the next one finishes."""
+    import os
+    import signal
+    import subprocess
+
+    from conftest import PROJECT
+
+    estate.podman("rm", "--force", "--time", "5", estate.container("local-kafka-1"))
+    process = subprocess.Popen(
+        ["ansible-playbook", "site.yml", "-i", "inventories/local"], cwd=PROJECT, env=estate.environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(signal_after)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    run = estate.play()
+    assert run.code == 0, run.output[-8000:]
+    assert_silent(estate.play())
+
+
+def test_the_embedded_aws_lost_its_memory(estate: Estate) -> None:
+    """A restart empties the embedded AWS: states, secrets and records are gone, disks are not. The next run rebuilds."""
+    cluster = estate.on("local-kafka-1", "grep", "cluster.id", "/var/lib/kafka/data/meta.properties")
+    estate.podman("restart", "--time", "1", estate.container("aws"))
+    run = estate.play()
+    assert run.code == 0, run.output[-12000:]
+    assert estate.on("local-kafka-1", "grep", "cluster.id", "/var/lib/kafka/data/meta.properties") == cluster
+    assert_silent(estate.play())
