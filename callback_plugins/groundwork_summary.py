@@ -57,7 +57,9 @@ class CallbackModule(CallbackBase):
         self._display.display(f"\n{title}")
         widths = [max(len(row[column]) for row in rows if column < len(row)) for column in range(max(map(len, rows)))]
         for row in rows:
-            self._display.display("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip())
+            self._display.display(
+                "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+            )
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         seconds = self._seconds()
@@ -66,14 +68,19 @@ class CallbackModule(CallbackBase):
             if rows:
                 self._table(title, [[str(cell) for cell in row] for row in rows])
         if self._changed:
-            self._table("changed" if not self._is_check() else "would change", [[name, ", ".join(hosts)] for name, hosts in self._changed.items()])
+            self._table(
+                "changed" if not self._is_check() else "would change",
+                [[name, ", ".join(hosts)] for name, hosts in self._changed.items()],
+            )
         rows = [[name, f"{value:6.1f} s"] for name, value in seconds.items() if value >= 0.05]
         rows.append(["total", f"{time.monotonic() - self._start:6.1f} s"])
         self._table("seconds per phase", rows)
         target = self.get_option("timings")
         if target:
             totals = {host: stats.summarize(host) for host in stats.processed}
-            Path(target).write_text(json.dumps({"phases": seconds, "changed": self._changed, "hosts": totals}, indent=1))
+            Path(target).write_text(
+                json.dumps({"phases": seconds, "changed": self._changed, "hosts": totals}, indent=1)
+            )
 
     @staticmethod
     def _is_check() -> bool:

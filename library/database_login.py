@@ -28,9 +28,11 @@ options:
     type: int
     default: 3306
   ca_file:
-    description: CA bundle on the host that runs the module.
+    description: CA bundle on the host that runs the module; this or O(ca_pem) is needed.
     type: str
-    required: true
+  ca_pem:
+    description: CA bundle as text.
+    type: str
   connect_timeout:
     description: Seconds to wait for a connection.
     type: int
@@ -88,7 +90,7 @@ EXAMPLES = r"""
 - name: Every service can log in, as far as it should
   database_login:
     host: "{{ endpoint }}"
-    ca_file: /etc/groundwork/rds-ca.pem
+    ca_file: /etc/ssl/groundwork-rds-ca.pem
     services:
       - {name: fileflow, password: "{{ fileflow_password }}"}
 """
@@ -118,7 +120,8 @@ def main() -> None:
             "engine": {"type": "str", "choices": ["mysql"], "default": "mysql"},
             "host": {"type": "str", "required": True},
             "port": {"type": "int", "default": 3306},
-            "ca_file": {"type": "str", "required": True},
+            "ca_file": {"type": "str"},
+            "ca_pem": {"type": "str"},
             "connect_timeout": {"type": "int", "default": 10},
             "report_only": {"type": "bool", "default": False},
             "services": {
@@ -137,6 +140,8 @@ def main() -> None:
                 },
             },
         },
+        mutually_exclusive=[("ca_file", "ca_pem")],
+        required_one_of=[("ca_file", "ca_pem")],
         supports_check_mode=True,
     )
     try:

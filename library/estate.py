@@ -89,8 +89,12 @@ def main() -> None:
             outcome = work.apply(estate, module.params["part"], wanted, module.check_mode)
     except (work.EstateError, PodmanError) as error:
         module.fail_json(msg=str(error))
-    lines = [f"{verb} {name}" for verb in ("created", "replaced", "started", "removed") for name in getattr(outcome, verb)]
-    module.exit_json(changed=outcome.changed, diff={"before": "", "after": "".join(f"{x}\n" for x in lines)}, **asdict(outcome))
+    lines = [
+        f"{verb} {name}" for verb in ("created", "replaced", "started", "removed") for name in getattr(outcome, verb)
+    ]
+    module.exit_json(
+        changed=outcome.changed, diff={"before": "", "after": "".join(f"{x}\n" for x in lines)}, **asdict(outcome)
+    )
 
 
 if __name__ == "__main__":

@@ -40,9 +40,11 @@ options:
     type: str
     required: true
   ca_file:
-    description: CA bundle on the host that runs the module.
+    description: CA bundle on the host that runs the module; this or O(ca_pem) is needed.
     type: str
-    required: true
+  ca_pem:
+    description: CA bundle as text.
+    type: str
   connect_timeout:
     description: Seconds to wait for a connection.
     type: int
@@ -107,7 +109,7 @@ EXAMPLES = r"""
     host: "{{ endpoint }}"
     user: "{{ master.username }}"
     password: "{{ master.password }}"
-    ca_file: /etc/groundwork/rds-ca.pem
+    ca_file: /etc/ssl/groundwork-rds-ca.pem
     services:
       - {name: fileflow, password: "{{ fileflow_password }}", max_user_connections: 20}
       - {name: fileflow-report, database: fileflow, user: fileflow_report, password: "{{ other }}", grants: [SELECT]}
@@ -176,7 +178,8 @@ def main() -> None:
             "port": {"type": "int", "default": 3306},
             "user": {"type": "str", "required": True},
             "password": {"type": "str", "required": True, "no_log": True},
-            "ca_file": {"type": "str", "required": True},
+            "ca_file": {"type": "str"},
+            "ca_pem": {"type": "str"},
             "connect_timeout": {"type": "int", "default": 10},
             "lock_timeout": {"type": "int", "default": 60},
             "ignore_users": {"type": "list", "elements": "str", "default": []},
@@ -196,6 +199,8 @@ def main() -> None:
                 },
             },
         },
+        mutually_exclusive=[("ca_file", "ca_pem")],
+        required_one_of=[("ca_file", "ca_pem")],
         supports_check_mode=True,
     )
     try:

@@ -112,7 +112,9 @@ def apply(files: list[Wanted], check: bool = False) -> list[Change]:
                 continue
             if wanted.content is None:
                 wanted.path.unlink()
-            elif change.reasons and set(change.reasons) <= {"owner"} | {r for r in change.reasons if r.startswith("mode")}:
+            elif change.reasons and set(change.reasons) <= {"owner"} | {
+                r for r in change.reasons if r.startswith("mode")
+            }:
                 os.chown(wanted.path, uid, gid)
                 wanted.path.chmod(wanted.mode)
             else:

@@ -37,7 +37,9 @@ class Measured:
 
 
 def run(command: list[str], extra: dict[str, str]) -> None:
-    done = subprocess.run(command, cwd=PROJECT, env={**os.environ, **ESTATE, **extra}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=PROJECT, env={**os.environ, **ESTATE, **extra}, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         print(done.stdout[-4000:], done.stderr[-2000:], sep="\n", file=sys.stderr)
         raise SystemExit(f"bench: {' '.join(command)} failed with {done.returncode}")
@@ -45,7 +47,9 @@ def run(command: list[str], extra: dict[str, str]) -> None:
 
 def memory_mib() -> float:
     """Resident memory of all processes in the estate's containers, in MiB, shared pages counted once (PSS)."""
-    names = subprocess.run(["podman", "ps", "-q", "--filter", "label=groundwork.estate=bench"], capture_output=True, text=True, check=False)
+    names = subprocess.run(
+        ["podman", "ps", "-q", "--filter", "label=groundwork.estate=bench"], capture_output=True, text=True, check=False
+    )
     total = 0
     for container in names.stdout.split():
         top = subprocess.run(["podman", "top", container, "hpid"], capture_output=True, text=True, check=False)
@@ -109,11 +113,15 @@ def main(arguments: list[str]) -> int:
     width = max(map(len, phases)) + 2
     print(" " * width + "".join(f"{name:>10}" for name in columns))
     for phase in phases:
-        cells = "".join(f"{column.phases[phase]:9.1f}s" if phase in column.phases else " " * 10 for column in columns.values())
+        cells = "".join(
+            f"{column.phases[phase]:9.1f}s" if phase in column.phases else " " * 10 for column in columns.values()
+        )
         print(f"{phase:<{width}}{cells}")
     print(f"{'total':<{width}}" + "".join(f"{column.total:9.1f}s" for column in columns.values()))
     print(f"{'tasks changed':<{width}}" + "".join(f"{column.changed:10d}" for column in columns.values()))
-    print(f"{'peak memory of the estate':<{width}}" + "".join(f"{column.peak_mib:7.0f}MiB" for column in columns.values()))
+    print(
+        f"{'peak memory of the estate':<{width}}" + "".join(f"{column.peak_mib:7.0f}MiB" for column in columns.values())
+    )
     if "warm" in columns and "no-op" in columns:
         print(f"no-op / warm: {columns['no-op'].total / columns['warm'].total:.2f}")
     return 0

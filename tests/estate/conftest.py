@@ -92,7 +92,9 @@ class Estate:
     def containers(self) -> dict[str, str]:
         """Names (without prefix) and ids of the running containers."""
         listed = self.podman("ps", "--filter", f"label=groundwork.estate={self.name}", "--format", "{{.Names}} {{.ID}}")
-        return {line.split()[0].removeprefix(f"groundwork-{self.name}-"): line.split()[1] for line in listed.splitlines()}
+        return {
+            line.split()[0].removeprefix(f"groundwork-{self.name}-"): line.split()[1] for line in listed.splitlines()
+        }
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,9 @@ def test_one_part_alone_in_check_mode(estate: Estate) -> None:
 def test_no_secret_is_in_argv_or_output(estate: Estate, first_run: Run) -> None:
     secrets = estate.aws("secretsmanager")
     names = [entry["Name"] for entry in secrets.list_secrets(MaxResults=100)["SecretList"]]
-    assert {"local-shared-mysql-master", "local-kafka-ca", "local-fileflow-database", "local-fileflow-kafka"} <= set(names)
+    assert {"local-shared-mysql-master", "local-kafka-ca", "local-fileflow-database", "local-fileflow-kafka"} <= set(
+        names
+    )
     passwords = []
     for name in names:
         value = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
@@ -85,35 +87,52 @@ def mysql(estate: Estate, statement: str) -> str:
 
 
 def break_grant(estate: Estate) -> None:
-    mysql(estate, "GRANT SELECT ON mysql.* TO 'fileflow_user'@'%'; REVOKE DELETE ON `fileflow`.* FROM 'fileflow_user'@'%';")
+    mysql(
+        estate,
+        "GRANT SELECT ON mysql.* TO 'fileflow_user'@'%'; REVOKE DELETE ON `fileflow`.* FROM 'fileflow_user'@'%';",
+    )
 
 
 def kafka_group(estate: Estate) -> str:
-    groups = estate.aws("ec2").describe_security_groups(Filters=[{"Name": "tag:Name", "Values": ["local-kafka-sg", "local-kafka"]}])
+    groups = estate.aws("ec2").describe_security_groups(
+        Filters=[{"Name": "tag:Name", "Values": ["local-kafka-sg", "local-kafka"]}]
+    )
     return str(groups["SecurityGroups"][0]["GroupId"])
 
 
 def opened(estate: Estate) -> list[str]:
-    rules = estate.aws("ec2").describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [kafka_group(estate)]}])
-    return [str(rule.get("CidrIpv4")) for rule in rules["SecurityGroupRules"] if not rule["IsEgress"] and rule.get("CidrIpv4") == "0.0.0.0/0"]
+    rules = estate.aws("ec2").describe_security_group_rules(
+        Filters=[{"Name": "group-id", "Values": [kafka_group(estate)]}]
+    )
+    return [
+        str(rule.get("CidrIpv4"))
+        for rule in rules["SecurityGroupRules"]
+        if not rule["IsEgress"] and rule.get("CidrIpv4") == "0.0.0.0/0"
+    ]
 
 
 def break_security_group(estate: Estate) -> str:
     """Take one rule away that Terraform made; returns its description of ports."""
     ec2 = estate.aws("ec2")
-    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [kafka_group(estate)]}])["SecurityGroupRules"]
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [kafka_group(estate)]}])[
+        "SecurityGroupRules"
+    ]
     rule = next(r for r in rules if not r["IsEgress"] and r["FromPort"] == 9094)
     ec2.revoke_security_group_ingress(GroupId=kafka_group(estate), SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
     return f"{rule['FromPort']}"
 
 
 def count_rules(estate: Estate) -> int:
-    rules = estate.aws("ec2").describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [kafka_group(estate)]}])
+    rules = estate.aws("ec2").describe_security_group_rules(
+        Filters=[{"Name": "group-id", "Values": [kafka_group(estate)]}]
+    )
     return len(rules["SecurityGroupRules"])
 
 
 def break_alloy(estate: Estate) -> str:
-    path = estate.on("local-kafka-2", "sh", "-c", "ls /etc/alloy/config.d/*.alloy /etc/alloy/*.alloy 2>/dev/null | head -n 1").strip()
+    path = estate.on(
+        "local-kafka-2", "sh", "-c", "ls /etc/alloy/config.d/*.alloy /etc/alloy/*.alloy 2>/dev/null | head -n 1"
+    ).strip()
     estate.on("local-kafka-2", "sh", "-c", f"echo '// edited by hand' >> {path}")
     return path
 
@@ -130,7 +149,13 @@ def test_four_kinds_of_drift_are_reported_exactly_and_repaired_exactly(estate: E
     # Exactly these four, each on the one host that it concerns.
     assert len(predicted.changed) == 4, predicted.changed
     assert predicted.totals("changed") == 4, predicted.changed
-    for expected in (r"-.*retention\.ms.*1000", r"\+.*retention\.ms.*604800000", r"DELETE", r"30-security-groups", re.escape("// edited by hand")):
+    for expected in (
+        r"-.*retention\.ms.*1000",
+        r"\+.*retention\.ms.*604800000",
+        r"DELETE",
+        r"30-security-groups",
+        re.escape("// edited by hand"),
+    ):
         assert re.search(expected, predicted.output), f"{expected} is not in the diff:\n{predicted.output[-8000:]}"
     assert "edited by hand" in estate.on("local-kafka-2", "cat", alloy), "check mode changed a file"
 
@@ -158,7 +183,9 @@ def test_a_restarted_container_keeps_its_data(estate: Estate) -> None:
     before = estate.on("local-kafka-2", "cat", "/var/lib/kafka/data/meta.properties")
     estate.podman("restart", "--time", "30", estate.container("local-kafka-2"))
     deadline = time.monotonic() + 60
-    while "running" not in estate.podman("exec", estate.container("local-kafka-2"), "sh", "-c", "systemctl is-system-running || true"):
+    while "running" not in estate.podman(
+        "exec", estate.container("local-kafka-2"), "sh", "-c", "systemctl is-system-running || true"
+    ):
         assert time.monotonic() < deadline
         time.sleep(1)
     assert estate.on("local-kafka-2", "cat", "/var/lib/kafka/data/meta.properties") == before

@@ -44,8 +44,12 @@ def test_a_wrong_catalog_is_refused_with_all_its_errors(bare: Estate, tmp_path: 
 
 def test_production_without_credentials(bare: Estate) -> None:
     """One clear line, nothing touched."""
-    environment = {key: "" for key in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
-    environment |= {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
+    environment = dict.fromkeys(("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), "")
+    environment |= {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": "/nonexistent",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+    }
     one_clear_line(bare.play(inventory="inventories/prod", environment=environment), "credentials")
 
 

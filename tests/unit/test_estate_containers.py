@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from groundwork.estate import containers
 from groundwork.estate.paths import Estate, estate_from_environment
 
@@ -18,7 +17,10 @@ def test_a_free_range_is_accepted() -> None:
     containers.check_range("10.249.0.0/16")
 
 
-@pytest.mark.parametrize("variables", [{"GROUNDWORK_ESTATE": "Bad Name"}, {"GROUNDWORK_ESTATE_OCTET": "300"}, {"GROUNDWORK_ESTATE_OCTET": "x"}])
+@pytest.mark.parametrize(
+    "variables",
+    [{"GROUNDWORK_ESTATE": "Bad Name"}, {"GROUNDWORK_ESTATE_OCTET": "300"}, {"GROUNDWORK_ESTATE_OCTET": "x"}],
+)
 def test_bad_names_are_refused(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     for key, value in variables.items():
         monkeypatch.setenv(key, value)
@@ -41,4 +43,6 @@ def test_nothing_asked_twice() -> None:
     """The same container gives the same arguments whatever the order in which its parts were written."""
     one = containers.Container.parse({"name": "x", "image": "i", "aliases": ["b", "a"], "env": {"B": "1", "A": "2"}})
     two = containers.Container.parse({"name": "x", "image": "i", "aliases": ["a", "b"], "env": {"A": "2", "B": "1"}})
-    assert containers._arguments(Estate("t", 249), "p", one, "i") == containers._arguments(Estate("t", 249), "p", two, "i")
+    assert containers._arguments(Estate("t", 249), "p", one, "i") == containers._arguments(
+        Estate("t", 249), "p", two, "i"
+    )

@@ -6,7 +6,6 @@ import stat
 from pathlib import Path
 
 import pytest
-
 from groundwork.files import FilesError, Wanted, apply
 
 
@@ -62,7 +61,9 @@ def test_nothing_is_written_when_one_file_is_wrong(tmp_path: Path) -> None:
     assert not (tmp_path / "one").exists()
 
 
-@pytest.mark.parametrize("raw", [{"path": "relative", "content": ""}, {"path": "/x"}, {"path": "/x", "content": "", "colour": 1}])
+@pytest.mark.parametrize(
+    "raw", [{"path": "relative", "content": ""}, {"path": "/x"}, {"path": "/x", "content": "", "colour": 1}]
+)
 def test_bad_input_is_refused(raw: dict[str, object]) -> None:
     with pytest.raises(FilesError):
         Wanted.parse(raw)

@@ -57,6 +57,7 @@ PRIVILEGES = frozenset(
     }
 )
 CA_IN_CONTAINER = "/var/lib/mysql/tls/ca.pem"
+_ROOT = ("--no-defaults", "--default-character-set=utf8mb4", "--protocol=socket", "-uroot", "-N")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -86,7 +87,7 @@ class Container:
 
     def sql(self, script: str) -> list[str]:
         """Runs a script as root over the socket; the rows as lines."""
-        done = self.exec(["mysql", "--no-defaults", "--protocol=socket", "-uroot", "-N", "-B", "-r"], script)
+        done = self.exec(["mysql", *_ROOT, "-B", "-r"], script)
         if done.returncode != 0:
             raise DatabaseError(f"container {self.name}: MySQL refused: {done.stderr.strip()}")
         return done.stdout.splitlines()
@@ -94,7 +95,7 @@ class Container:
     def wait(self, seconds: int) -> None:
         """Waits until the server answers."""
         deadline = time.monotonic() + seconds
-        command = ["mysql", "--no-defaults", "--protocol=socket", "-uroot", "-N", "-e", "SELECT 1"]
+        command = ["mysql", *_ROOT, "-e", "SELECT 1"]
         while True:
             done = self.exec(command)
             if done.returncode == 0:

@@ -20,7 +20,9 @@ class Endpoint:
     port: int
     user: str
     password: str = field(repr=False)
-    ca_file: str
+    #: Certificates of the authorities that may have signed the server's, as PEM text or as a file.
+    ca_pem: str = field(default="", repr=False)
+    ca_file: str = ""
     connect_timeout: int = 10
 
     @property

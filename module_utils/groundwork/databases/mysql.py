@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ LOCK = "groundwork.shared_databases"
 #: partial_revokes, which decides how a grant's pattern is read, is there since this version.
 OLDEST = (8, 0, 16)
 PARALLEL_LOGINS = 8
+#: The limit of caching_sha2_password.
+MAX_PASSWORD_BYTES = 256
 
 # Error numbers: https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
 ER_DBACCESS_DENIED = 1044
@@ -91,7 +94,7 @@ def explain(error: BaseException, doing: str, endpoint: Endpoint) -> str:
         reason = getattr(certificate, "verify_message", "") or " ".join(str(certificate or text).split())
         return (
             f"{where}: the server's certificate is not accepted: {reason}. Remedy: give the CA bundle of this server "
-            f"({endpoint.ca_file}) and the endpoint's own name; never switch the verification off."
+            "and the endpoint's own name; never switch the verification off."
         )
     if code == ER_ACCESS_DENIED and "using password" in text:
         return (
@@ -139,17 +142,18 @@ class Connection:
             cursor.execute(statement.sql, statement.parameters)
 
 
-def tls_context(ca_file: str) -> ssl.SSLContext:
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     """TLS with the server's certificate and name verified."""
-    if not Path(ca_file).is_file():
+    if not endpoint.ca_pem and not Path(endpoint.ca_file).is_file():
         raise DatabaseError(
-            f"the CA bundle {ca_file} is not there. Remedy: give the file with the certificate authority of the server."
+            f"the CA bundle {endpoint.ca_file or '(none given)'} is not there. Remedy: give the certificate authority "
+            f"of {endpoint.where} (ca_file or ca_pem)."
         )
     try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (ssl.SSLError, OSError) as error:
+        context = ssl.create_default_context(cafile=endpoint.ca_file or None, cadata=endpoint.ca_pem or None)
+    except (ssl.SSLError, OSError, ValueError) as error:
         raise DatabaseError(
-            f"the CA bundle {ca_file} cannot be used: {error}. Remedy: put PEM certificates there."
+            f"the CA bundle for {endpoint.where} cannot be used: {error}. Remedy: give certificates in PEM form."
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
@@ -160,7 +164,8 @@ def _raw_connection(endpoint: Endpoint, context: ssl.SSLContext | None, database
         host=endpoint.host,
         port=endpoint.port,
         user=endpoint.user,
-        password=endpoint.password,
+        # The driver would encode text as Latin-1; the server is told utf8mb4.
+        password=endpoint.password.encode(),
         database=database,
         charset="utf8mb4",
         autocommit=True,
@@ -247,6 +252,11 @@ class MySQL(Engine):
             faults.append(f"MySQL refuses {spec.user!r} as a user: {fault}")
         if spec.user.lower() in SYSTEM_USERS or spec.user.lower().startswith("mysql."):
             faults.append(f"{spec.user!r} is one of the server's own users")
+        if spec.password is not None:
+            if any(ord(character) < 32 or ord(character) == 127 for character in spec.password):
+                faults.append("the password has a control character")
+            if len(spec.password.encode()) > MAX_PASSWORD_BYTES:
+                faults.append(f"the password is longer than {MAX_PASSWORD_BYTES} bytes")
         unknown = spec.grants - DATABASE_PRIVILEGES
         if unknown:
             faults.append(
@@ -264,7 +274,7 @@ class MySQL(Engine):
         for spec in specs:
             if spec.user == endpoint.user:
                 raise DatabaseError(f"{spec.name}: user {spec.user!r} is the administrator that this run logs in as")
-        context = tls_context(endpoint.ca_file)
+        context = tls_context(endpoint)
         with connect(endpoint, context) as connection:
             if options.check:
                 return self._ensure(connection, endpoint, context, specs, options)
@@ -383,7 +393,7 @@ def _report(
 
 
 def _as_user(endpoint: Endpoint, user: str, password: str) -> Endpoint:
-    return Endpoint(endpoint.host, endpoint.port, user, password, endpoint.ca_file, endpoint.connect_timeout)
+    return replace(endpoint, user=user, password=password)
 
 
 def try_logins(endpoint: Endpoint, context: ssl.SSLContext, specs: Sequence[ServiceSpec]) -> dict[str, str]:
@@ -425,7 +435,7 @@ def verify_login(endpoint: Endpoint, login: LoginSpec) -> dict[str, Any]:
     refused: dict[str, str] = {}
     seen: dict[str, Any] = {"name": login.name, "user": login.user, "database": login.database}
     try:
-        raw = _raw_connection(user, tls_context(endpoint.ca_file), login.database)
+        raw = _raw_connection(user, tls_context(endpoint), login.database)
     except (pymysql.MySQLError, OSError) as error:
         failures.append(explain(error, "logging in over TLS", user))
         return {**seen, "tls": "", "grants": [], "refused": refused, "failures": failures}

@@ -27,7 +27,8 @@ def endpoint_of(options: Mapping[str, Any]) -> Endpoint:
         port=int(options["port"]),
         user=str(options.get("user") or ""),
         password=str(options.get("password") or ""),
-        ca_file=str(options["ca_file"]),
+        ca_pem=str(options.get("ca_pem") or ""),
+        ca_file=str(options.get("ca_file") or ""),
         connect_timeout=int(options.get("connect_timeout") or 10),
     )
 

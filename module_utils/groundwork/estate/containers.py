@@ -149,7 +149,9 @@ def _arguments(estate: Estate, part: str, container: Container, image_id: str) -
         arguments += ["--env", f"{key}={value}"]
     for published in container.publish:
         if not published.startswith("127."):
-            raise EstateError(f"container {container.name}: {published} would be open to the network; publish on 127.0.0.1 only")
+            raise EstateError(
+                f"container {container.name}: {published} would be open to the network; publish on 127.0.0.1 only"
+            )
         arguments += ["--publish", published]
     if container.memory:
         arguments += ["--memory", container.memory]
@@ -169,7 +171,9 @@ def _wait_ready(name: str) -> None:
         if state in {"running", "degraded"}:
             return
         time.sleep(0.3)
-    raise EstateError(f"container {name} is up but its systemd is {state!r} after {READY_SECONDS} s. Look: podman logs {name}")
+    raise EstateError(
+        f"container {name} is up but its systemd is {state!r} after {READY_SECONDS} s. Look: podman logs {name}"
+    )
 
 
 def existing(estate: Estate, part: str | None = None) -> dict[str, dict[str, Any]]:

@@ -63,7 +63,8 @@ def reference(name: str) -> str:
     """The image's full name with the tag that its present inputs give."""
     spec = definition(name)
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
-    digest.update(Path(__file__).read_bytes())
+    # How an image is built is one of its inputs, too.
+    digest.update("\0".join(_mmdebstrap(spec, Path("rootfs"), Path("staging"))).replace(str(PROJECT), "").encode())
     for source in sorted(spec.get("copy", {}).values()):
         digest.update((DEFINITIONS.parent / source).read_bytes())
     if "wheels" in spec:
@@ -75,8 +76,13 @@ def exists(name: str) -> bool:
     return bool(podman("images", "-q", reference(name), check=False).strip())
 
 
-def _mmdebstrap(name: str, spec: dict[str, Any], rootfs: Path, staging: Path) -> list[str]:
-    """The command that writes the image's root file system as a tar file."""
+def _staged(path: str) -> str:
+    """Name in the staging folder of a small file that goes to `path` in the image."""
+    return path.strip("/").replace("/", "_")
+
+
+def _mmdebstrap(spec: dict[str, Any], rootfs: Path, staging: Path) -> list[str]:
+    """The command that writes the image's root file system as a tar file; `staging` holds what it copies in."""
     command = ["mmdebstrap", "--mode=root" if os.geteuid() == 0 else "--mode=unshare", "--variant=minbase",
                "--include=" + ",".join(spec["packages"]),
                "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
@@ -85,15 +91,12 @@ def _mmdebstrap(name: str, spec: dict[str, Any], rootfs: Path, staging: Path) ->
                '--essential-hook=mkdir -p "$1/usr/share/man/man1" "$1/usr/share/man/man7"']  # fmt: skip
     if not spec.get("check_valid_until", True):
         command.append('--aptopt=Acquire::Check-Valid-Until "false"')
-    for path, content in spec.get("files", {}).items():
-        source = staging / path.strip("/").replace("/", "_")
-        source.write_text(content)
-        command.append(f'--customize-hook=mkdir -p "$1{os.path.dirname(path)}" && cp {shlex.quote(str(source))} "$1{path}"')  # noqa: PTH120 - a path inside the image
-    for path, source_name in spec.get("copy", {}).items():
-        source = DEFINITIONS.parent / source_name
+    copies = {path: staging / _staged(path) for path in spec.get("files", {})}
+    copies |= {path: DEFINITIONS.parent / source for path, source in spec.get("copy", {}).items()}
+    for path, source in copies.items():
         command.append(f'--customize-hook=mkdir -p "$1{Path(path).parent}" && cp {shlex.quote(str(source))} "$1{path}"')
     if "wheels" in spec:
-        tar = shlex.quote(str(wheels.archive(spec["wheels"])))
+        tar = shlex.quote(str(staging / "wheels.tar"))
         command.append(
             f'--customize-hook=mkdir -p "$1/tmp/wheels" && tar -xf {tar} -C "$1/tmp/wheels" && chroot "$1" sh -ec '
             "'python3 -m venv /opt/venv && /opt/venv/bin/pip install --quiet --no-index --no-deps --find-links /tmp/wheels "
@@ -133,7 +136,11 @@ def build(name: str, progress: Callable[[str], None] = lambda _: None) -> bool:
         # apt's sandbox user must be able to walk in.
         staging.chmod(0o755)
         rootfs = staging / "rootfs.tar"
-        command = _mmdebstrap(name, spec, rootfs, staging)
+        for path, content in spec.get("files", {}).items():
+            (staging / _staged(path)).write_text(content)
+        if "wheels" in spec:
+            (staging / "wheels.tar").symlink_to(wheels.archive(spec["wheels"]))
+        command = _mmdebstrap(spec, rootfs, staging)
         mirror = _apt_sources()
         if mirror:
             command.append(mirror)
@@ -162,9 +169,9 @@ def remove_superseded() -> list[str]:
     wanted = {reference(name) for name in names()}
     removed = []
     for line in podman("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines():
-        if line.startswith(REPOSITORY + "/") and not line.endswith(":latest") and line not in wanted:
-            if podman("rmi", line, check=False).strip():
-                removed.append(line)
+        ours = line.startswith(REPOSITORY + "/") and not line.endswith(":latest")
+        if ours and line not in wanted and podman("rmi", line, check=False).strip():
+            removed.append(line)
     return removed
 
 

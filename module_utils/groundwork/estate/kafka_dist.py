@@ -84,11 +84,15 @@ def run_maven(arguments: list[str], say: Say, what: str) -> None:
     """Run mvn, with a line each ten downloads or ten seconds; the end of its output is in the error."""
     mvn = shutil.which("mvn")
     if mvn is None:
-        raise DistError("mvn is not installed: Kafka's jars come from Maven Central. Install it with: apt-get install maven")
+        raise DistError(
+            "mvn is not installed: Kafka's jars come from Maven Central. Install it with: apt-get install maven"
+        )
     command = [mvn, "-B", "-ntp", "--strict-checksums", *arguments]
     downloaded, last, tail = 0, time.monotonic(), list[str]()
     command.remove("-ntp")  # the transfer lines are what the progress is counted from
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace")
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+    )
     if process.stdout is None:
         raise DistError("mvn gave no output to read")
     for line in process.stdout:
@@ -112,7 +116,10 @@ def pack(libs: Path, top: str, target: Path) -> None:
         info.mode = 0o755 if info.isdir() else 0o644
         return info
 
-    with partial.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed:
+    with (
+        partial.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
+    ):
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
             for folder in (top, f"{top}/config"):
                 entry = tarfile.TarInfo(folder)
@@ -143,14 +150,24 @@ def build(version: str = KAFKA_VERSION, folder: Path | None = None, say: Say = p
         libs = Path(work) / "libs"
         say(f"Kafka {version}: resolving its jars from Maven Central")
         run_maven(
-            ["-f", str(POM), "dependency:copy-dependencies", f"-Dkafka.version={version}", "-DincludeScope=runtime",
-             f"-DoutputDirectory={libs}", "-Dmdep.useBaseVersion=true"],
-            say, f"Kafka {version}",
+            [
+                "-f",
+                str(POM),
+                "dependency:copy-dependencies",
+                f"-Dkafka.version={version}",
+                "-DincludeScope=runtime",
+                f"-DoutputDirectory={libs}",
+                "-Dmdep.useBaseVersion=true",
+            ],
+            say,
+            f"Kafka {version}",
         )
         names = {jar.name for jar in libs.glob("*.jar")}
         missing = {f"kafka_{SCALA}-{version}.jar", f"kafka-tools-{version}.jar", f"kafka-clients-{version}.jar"} - names
         if missing:
-            raise DistError(f"Kafka {version} is not whole on Maven Central: {', '.join(sorted(missing))} missing. Choose another version.")
+            raise DistError(
+                f"Kafka {version} is not whole on Maven Central: {', '.join(sorted(missing))} missing. Choose another version."
+            )
         say(f"Kafka {version}: packing {len(names)} jars")
         pack(libs, top, target)
     write_checksum(target)
@@ -168,9 +185,15 @@ def fetch_jmx_exporter(version: str = JMX_EXPORTER_VERSION, folder: Path | None 
         return target
     with tempfile.TemporaryDirectory(prefix="jmx-", dir=folder) as work:
         run_maven(
-            ["-f", str(POM), "dependency:copy", f"-Dartifact=io.prometheus.jmx:jmx_prometheus_javaagent:{version}",
-             f"-DoutputDirectory={work}"],
-            say, f"JMX exporter {version}",
+            [
+                "-f",
+                str(POM),
+                "dependency:copy",
+                f"-Dartifact=io.prometheus.jmx:jmx_prometheus_javaagent:{version}",
+                f"-DoutputDirectory={work}",
+            ],
+            say,
+            f"JMX exporter {version}",
         )
         os.replace(Path(work) / target.name, target)
     write_checksum(target)
@@ -179,7 +202,9 @@ def fetch_jmx_exporter(version: str = JMX_EXPORTER_VERSION, folder: Path | None 
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="groundwork.estate.kafka_dist", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="groundwork.estate.kafka_dist", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("version", nargs="?", default=KAFKA_VERSION, help=f"Kafka version (default {KAFKA_VERSION})")
     arguments = parser.parse_args(argv)
     try:

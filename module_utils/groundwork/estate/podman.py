@@ -89,9 +89,7 @@ def podman(*arguments: str, stdin: str | None = None, check: bool = True) -> str
     """Run podman through the wrapper and return what it printed."""
     if not WRAPPER.exists():
         raise PodmanError(f"{WRAPPER} is not there. Run: make setup")
-    done = subprocess.run(
-        [str(WRAPPER), *arguments], input=stdin, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([str(WRAPPER), *arguments], input=stdin, capture_output=True, text=True, check=False)
     if check and done.returncode != 0:
         words = done.stderr.strip() or done.stdout.strip()
         raise PodmanError(f"podman {' '.join(arguments[:3])}: {words}")

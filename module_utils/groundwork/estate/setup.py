@@ -25,7 +25,10 @@ def _say(text: str) -> None:
 def _activate_script() -> bool:
     """`. .groundwork/activate`: the commands of this README on PATH, nothing else changed."""
     path = PROJECT / ".groundwork" / "activate"
-    text = f'# Puts ansible-playbook, molecule and Groundwork\'s podman on PATH: . .groundwork/activate\nexport PATH="{VENV}/bin:$PATH"\n'
+    text = (
+        "# Puts ansible-playbook, molecule and Groundwork's podman on PATH: . .groundwork/activate\n"
+        f'export PATH="{VENV}/bin:$PATH"\n'
+    )
     if path.exists() and path.read_text() == text:
         return False
     path.write_text(text)
@@ -35,9 +38,12 @@ def _activate_script() -> bool:
 def _kafka_archive() -> bool:
     from . import kafka_dist
 
-    catalogs = sorted((PROJECT / "inventories").glob("*/catalog.yml"))
-    versions = {str(yaml.safe_load(path.read_text())["kafka"]["version"]) for path in catalogs if path.parent.name == "local"}
-    return any([kafka_dist.build(version, _say) for version in sorted(versions)])
+    version = str(yaml.safe_load((PROJECT / "inventories" / "local" / "catalog.yml").read_text())["kafka"]["version"])
+    paths = [kafka_dist.cache_dir() / f"kafka_{kafka_dist.SCALA}-{version}.tgz"]
+    there = all(kafka_dist.is_complete(path) for path in paths)
+    kafka_dist.build(version, say=_say)
+    kafka_dist.fetch_jmx_exporter(say=_say)
+    return not there
 
 
 def _terraform() -> bool:

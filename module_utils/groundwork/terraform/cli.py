@@ -187,9 +187,8 @@ def write_configuration(source: Source, path: Path) -> Path:
     """The CLI configuration for `source`; the user's own one is used as it is."""
     if source.kind == "CLI configuration" and source.path is not None:
         return source.path
-    if source.path is None:
-        installation = "  direct {}"
-    else:
+    installation = "  direct {}"
+    if source.path is not None:
         installation = f"  filesystem_mirror {{\n    path = {json.dumps(str(source.path))}\n  }}"
     text = f"# Written by Groundwork; safe to delete.\nprovider_installation {{\n{installation}\n}}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -260,6 +259,7 @@ class Processes:
         command: Sequence[str],
         environment: Mapping[str, str],
         output: Path,
+        *,
         record: Path | None = None,
         heartbeat: Callable[[float], None] | None = None,
         heartbeat_seconds: float = 20.0,

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -121,6 +122,7 @@ class Engine:
         self._names = Names.of(settings.env, settings.account_id)
         self._results = {name: Result(name) for name in self._chosen}
         self._backend: Backend | None = None
+        self._halted = threading.Event()
         self._terraform = ""
         self._sources: dict[str | None, Path] = {}
         self._cache: Path | None = None
@@ -215,6 +217,7 @@ class Engine:
             else:
                 self._attempts(component, result, started)
         except Refused as error:
+            self._halted.set()
             result.message = str(error)
             self._finish(result, "refused", "refused", started)
         except Stopped:
@@ -293,6 +296,9 @@ class Engine:
         planned = time.monotonic() - started
         self._say(f"{component.name}: {'destroy ' if destroy else ''}plan {result.summary.counts()} ({planned:.0f} s)")
         self._guard(component, result.summary)
+        if self._halted.is_set() and not self.settings.check:
+            self._finish(result, "not run", "planned, but not applied: another component stopped the run", started)
+            return
         if self.settings.check:
             result.status = "planned"
             result.seconds = planned
@@ -474,7 +480,7 @@ class Runner:
         if destroy:
             # A saved plan of a destroyed state must not stay behind as if it were one to apply.
             self._plan_file.unlink(missing_ok=True)
-        code = self._engine.processes.run(command, self._environment(), output, self._record)
+        code = self._engine.processes.run(command, self._environment(), output, record=self._record)
         if code in {0, 2}:
             return code == 2
         text = output.read_text(encoding="utf-8", errors="replace")
@@ -529,7 +535,7 @@ class Runner:
             self._command("apply", "-json", self._lock_timeout(), str(self._plan_file)),
             self._environment(),
             output,
-            self._record,
+            record=self._record,
             heartbeat=beat,
         )
         self._plan_file.unlink(missing_ok=True)
@@ -550,7 +556,7 @@ class Runner:
     def _import(self, address: str, identifier: str) -> bool:
         output = self._work / "import.log"
         command = self._command("import", self._lock_timeout(), *self._variables(), address, identifier)
-        return self._engine.processes.run(command, self._environment(), output, self._record) == 0
+        return self._engine.processes.run(command, self._environment(), output, record=self._record) == 0
 
     def _error(self, command: str, output: Path) -> TerraformError:
         text = output.read_text(encoding="utf-8", errors="replace")

@@ -34,8 +34,8 @@ def load(path: Path) -> dict[str, Component]:
         raise TerraformError(f"{path}: wants a mapping `components` of component names")
     problems: list[str] = []
     components: dict[str, Component] = {}
-    for name, entry in entries.items():
-        entry = entry or {}
+    for name, given in entries.items():
+        entry = given or {}
         unknown = sorted(set(entry) - {"needs", "data"})
         if unknown:
             problems.append(f"{name}: unknown key {', '.join(unknown)}; known are needs and data")

@@ -7,6 +7,7 @@ the gap it closes (moto 5.2.1); an extension that moto has outgrown is deleted w
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sys
 from typing import Any
@@ -89,6 +90,28 @@ def parameter_source() -> None:
     DBParameterGroup.update_parameters = update_parameters
 
 
+def plain_http_buckets() -> None:
+    """Bucket policies are applied without their conditions, so a refusal of plain HTTP refuses everybody.
+
+    The embedded AWS is plain HTTP on a loopback address: that one condition is left out, all others stay unevaluated.
+    """
+    from moto.iam.access_control import IAMPolicy, PermissionResult
+    from moto.s3.models import FakeBucket
+
+    def get_permission(bucket: Any, action: str, resource: str) -> Any:
+        document = json.loads(bucket.policy or b'{"Statement": []}')
+        document["Statement"] = [
+            statement
+            for statement in document["Statement"]
+            if statement.get("Condition") != {"Bool": {"aws:SecureTransport": "false"}}
+        ]
+        if not document["Statement"]:
+            return PermissionResult.NEUTRAL
+        return IAMPolicy(json.dumps(document)).is_action_permitted(action, resource)
+
+    FakeBucket.get_permission = get_permission
+
+
 def instance_groups() -> None:
     """Groups given with an instance's network interface are not the instance's; in AWS they are the same list."""
     from moto.ec2.models.instances import Instance
@@ -135,6 +158,7 @@ EXTENSIONS = (
     touching_rds_windows,
     debian_images,
     parameter_source,
+    plain_http_buckets,
     instance_groups,
     instance_monitoring,
 )

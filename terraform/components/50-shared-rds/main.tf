@@ -7,7 +7,8 @@ module "context" {
 }
 
 locals {
-  mysql = module.context.catalog.databases.mysql
+  mysql      = module.context.catalog.databases.mysql
+  identifier = "${module.context.environment}-shared-mysql"
 }
 
 data "aws_ssm_parameter" "this" {
@@ -26,10 +27,20 @@ locals {
   shared = { for name, parameter in data.aws_ssm_parameter.this : name => nonsensitive(parameter.value) }
 }
 
+module "password" {
+  source = "../../modules/generated-password"
+
+  name             = "${local.identifier}-master-password"
+  description      = "Origin of the master password of ${local.identifier}; clients read ${local.identifier}-master"
+  kms_key_arn      = local.shared.secrets_key_arn
+  recovery_days    = var.settings.secret_recovery_days
+  password_version = var.settings.master_password_version
+}
+
 module "mysql" {
   source = "../../modules/rds"
 
-  identifier     = "${module.context.environment}-shared-mysql"
+  identifier     = local.identifier
   engine         = "mysql"
   engine_version = local.mysql.engine_version
   instance_class = local.mysql.instance_class
@@ -43,21 +54,38 @@ module "mysql" {
     max_connections = { value = tostring(local.mysql.max_connections) }
   }
 
-  subnet_ids          = split(",", local.shared.data_subnet_ids)
-  security_group_ids  = [local.shared.rds_group_id]
-  kms_key_arn         = local.shared.rds_key_arn
-  secrets_kms_key_arn = local.shared.secrets_key_arn
-  logs_kms_key_arn    = local.shared.logs_key_arn
+  subnet_ids         = split(",", local.shared.data_subnet_ids)
+  security_group_ids = [local.shared.rds_group_id]
+  kms_key_arn        = local.shared.rds_key_arn
+  logs_kms_key_arn   = local.shared.logs_key_arn
 
   multi_az                    = var.settings.multi_az
   backup_retention_days       = var.settings.backup_retention_days
   deletion_protection         = var.settings.deletion_protection
-  secret_recovery_days        = var.settings.secret_recovery_days
   log_retention_days          = var.settings.log_retention_days
   monitoring_interval_seconds = var.settings.monitoring_interval_seconds
   performance_insights        = var.settings.performance_insights
   apply_immediately           = var.settings.apply_immediately
-  master_password_version     = var.settings.master_password_version
+  master_password             = module.password.password
+  master_password_version     = module.password.password_version
+}
+
+module "secret" {
+  source = "../../modules/connection-secret"
+
+  name             = "${local.identifier}-master"
+  description      = "Administrator of ${local.identifier}: engine, host, port, username, password"
+  kms_key_arn      = local.shared.secrets_key_arn
+  recovery_days    = var.settings.secret_recovery_days
+  password         = module.password.password
+  password_version = module.password.password_version
+
+  connection = {
+    engine   = module.mysql.engine
+    host     = module.mysql.host
+    port     = module.mysql.port
+    username = module.mysql.master_username
+  }
 }
 
 module "exports" {
@@ -68,6 +96,6 @@ module "exports" {
     "/shared/rds/${module.context.environment}/endpoint"          = { description = "Shared MySQL: host name", value = module.mysql.host }
     "/shared/rds/${module.context.environment}/port"              = { description = "Shared MySQL: port", value = tostring(module.mysql.port) }
     "/shared/rds/${module.context.environment}/security-group-id" = { description = "Shared MySQL: security group", value = local.shared.rds_group_id }
-    "/shared/rds/${module.context.environment}/master-secret-arn" = { description = "Shared MySQL: administrator's secret", value = module.mysql.master_secret_arn }
+    "/shared/rds/${module.context.environment}/master-secret-arn" = { description = "Shared MySQL: administrator's secret", value = module.secret.arn }
   }
 }

@@ -25,56 +25,6 @@ locals {
   ))
 }
 
-# The master password is made by Secrets Manager, and Terraform writes it only through write-only arguments: it is in no
-# state and in no plan. The first secret below is its one origin. The instance and the full secret take it from there, so a
-# run that was killed between any two of these steps goes on with the same password.
-
-ephemeral "aws_secretsmanager_random_password" "master" {
-  password_length     = 40
-  exclude_punctuation = true
-}
-
-resource "aws_secretsmanager_secret" "origin" {
-  name                    = "${var.identifier}-master-password"
-  description             = "Origin of the master password of ${var.identifier}; clients read ${var.identifier}-master"
-  kms_key_id              = var.secrets_kms_key_arn
-  recovery_window_in_days = var.secret_recovery_days
-
-  tags = { Name = "${var.identifier}-master-password" }
-}
-
-resource "aws_secretsmanager_secret_version" "origin" {
-  secret_id                = aws_secretsmanager_secret.origin.id
-  secret_string_wo         = ephemeral.aws_secretsmanager_random_password.master.random_password
-  secret_string_wo_version = var.master_password_version
-}
-
-ephemeral "aws_secretsmanager_secret_version" "origin" {
-  secret_id  = aws_secretsmanager_secret.origin.id
-  version_id = aws_secretsmanager_secret_version.origin.version_id
-}
-
-resource "aws_secretsmanager_secret" "master" {
-  name                    = "${var.identifier}-master"
-  description             = "Administrator of ${var.identifier}: engine, host, port, username, password"
-  kms_key_id              = var.secrets_kms_key_arn
-  recovery_window_in_days = var.secret_recovery_days
-
-  tags = { Name = "${var.identifier}-master" }
-}
-
-resource "aws_secretsmanager_secret_version" "master" {
-  secret_id = aws_secretsmanager_secret.master.id
-  secret_string_wo = jsonencode({
-    engine   = var.engine
-    host     = aws_db_instance.this.address
-    port     = local.port
-    username = var.master_username
-    password = ephemeral.aws_secretsmanager_secret_version.origin.secret_string
-  })
-  secret_string_wo_version = var.master_password_version
-}
-
 resource "aws_db_subnet_group" "this" {
   name        = "${var.identifier}-subnet-group"
   description = "Data subnets of ${var.identifier}"
@@ -154,7 +104,7 @@ resource "aws_db_instance" "this" {
   kms_key_id            = var.kms_key_arn
 
   username            = var.master_username
-  password_wo         = ephemeral.aws_secretsmanager_secret_version.origin.secret_string
+  password_wo         = var.master_password
   password_wo_version = var.master_password_version
   port                = local.port
 

@@ -23,14 +23,14 @@ output "port" {
   value       = local.port
 }
 
-output "master_secret_arn" {
-  description = "ARN of the administrator's secret."
-  value       = aws_secretsmanager_secret.master.arn
+output "engine" {
+  description = "Engine of the instance, as connection secrets name it."
+  value       = var.engine
 }
 
-output "master_secret_name" {
-  description = "Name of the administrator's secret."
-  value       = aws_secretsmanager_secret.master.name
+output "master_username" {
+  description = "Name of the administrator."
+  value       = var.master_username
 }
 
 output "parameter_group_name" {

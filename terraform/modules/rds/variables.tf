@@ -100,12 +100,6 @@ variable "kms_key_arn" {
   nullable    = false
 }
 
-variable "secrets_kms_key_arn" {
-  description = "Key of the master secret."
-  type        = string
-  nullable    = false
-}
-
 variable "logs_kms_key_arn" {
   description = "Key of the exported logs' log groups."
   type        = string
@@ -121,30 +115,6 @@ variable "master_username" {
   validation {
     condition     = can(regex("^[a-zA-Z][a-zA-Z0-9_]{0,15}$", var.master_username))
     error_message = "The administrator's name has at most 16 letters, digits or underscores and starts with a letter."
-  }
-}
-
-variable "master_password_version" {
-  description = "Raise it to make a new master password: the secret and the instance change in one apply."
-  type        = number
-  nullable    = false
-  default     = 1
-
-  validation {
-    condition     = var.master_password_version >= 1 && floor(var.master_password_version) == var.master_password_version
-    error_message = "The version is a whole number from 1."
-  }
-}
-
-variable "secret_recovery_days" {
-  description = "Days in which a deleted master secret can be restored; 0 deletes it at once."
-  type        = number
-  nullable    = false
-  default     = 30
-
-  validation {
-    condition     = var.secret_recovery_days == 0 || (var.secret_recovery_days >= 7 && var.secret_recovery_days <= 30)
-    error_message = "Secrets Manager accepts 0 or 7 to 30 days."
   }
 }
 
@@ -219,4 +189,23 @@ variable "apply_immediately" {
   type        = bool
   nullable    = false
   default     = false
+}
+
+variable "master_password" {
+  description = "The administrator's password. It goes to a write-only argument, so no state and no plan has it."
+  type        = string
+  nullable    = false
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "master_password_version" {
+  description = "Raised when the password is another one: that is how Terraform notices."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.master_password_version >= 1 && floor(var.master_password_version) == var.master_password_version
+    error_message = "The version is a whole number from 1."
+  }
 }

@@ -1,0 +1,46 @@
+"""Ask the JMX exporters of many nodes at once. Standard library only."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+
+def parse(text: str) -> dict[str, dict[str, float]]:
+    """Prometheus text: {name: {labels as written: value}}; comments are skipped."""
+    found: dict[str, dict[str, float]] = {}
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        series, _, value = line.rpartition(" ")
+        name, _, labels = series.partition("{")
+        found.setdefault(name, {})[labels.rstrip("}")] = float(value)
+    return found
+
+
+def judge(series: Mapping[str, Mapping[str, float]], required: Sequence[str]) -> list[str]:
+    """Required names that are not there."""
+    return [name for name in required if not series.get(name)]
+
+
+def fetch(url: str, timeout: float) -> dict[str, dict[str, float]]:
+    if not url.startswith("http://"):
+        raise OSError(f"{url} is not an http:// address")
+    with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310
+        return parse(answer.read().decode("utf-8", errors="replace"))
+
+
+def ask(urls: Sequence[str], required: Sequence[str], timeout: float) -> dict[str, dict[str, Any]]:
+    """By URL: ``series`` (how many), ``missing`` (required names without a series) and ``error``."""
+
+    def one(url: str) -> tuple[str, dict[str, Any]]:
+        try:
+            series = fetch(url, timeout)
+        except (OSError, ValueError) as error:
+            return url, {"series": 0, "missing": list(required), "error": str(error)}
+        return url, {"series": sum(map(len, series.values())), "missing": judge(series, required), "error": ""}
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return dict(pool.map(one, urls))
