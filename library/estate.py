@@ -25,7 +25,7 @@ options:
   containers:
     description:
       - The containers, without the estate's prefix in their names. Keys are name, image, ip, hostname, aliases,
-        systemd, command, volumes (name to path), binds (path here to path inside, read-only), env, publish (loopback
+        systemd, command, volumes (name to path), binds (list of C(path here:path inside), read-only), env, publish (loopback
         only), memory.
     type: list
     elements: dict

@@ -64,7 +64,9 @@ def main() -> None:
         argument_spec={
             **args.CONNECTION,
             "acls": {
-                "type": "list", "elements": "dict", "default": [],
+                "type": "list",
+                "elements": "dict",
+                "default": [],
                 "options": {
                     "principal": {"type": "str", "required": True},
                     "resource_type": {"type": "str", "required": True},

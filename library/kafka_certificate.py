@@ -75,11 +75,21 @@ def requested(module: AnsibleModule) -> None:
     p = module.params
     directory = Path(p["directory"])
     found = certs.inspect_node(
-        directory, p["ca_certificate"], p["dns_names"], p["addresses"], p["renew_before_days"], p["organization"], p["unit"]
+        directory,
+        p["ca_certificate"],
+        dns_names=p["dns_names"],
+        addresses=p["addresses"],
+        renew_before_days=p["renew_before_days"],
+        organization=p["organization"],
+        unit=p["unit"],
     )
     result = {
-        "needed": not found.valid, "reasons": found.reasons, "not_after": found.not_after, "fingerprint": found.fingerprint,
-        "trust_changed": found.trust_changed, "trusted": found.trusted,
+        "needed": not found.valid,
+        "reasons": found.reasons,
+        "not_after": found.not_after,
+        "fingerprint": found.fingerprint,
+        "trust_changed": found.trust_changed,
+        "trusted": found.trusted,
     }
     if not module.check_mode:
         if found.trust_changed:
@@ -93,7 +103,12 @@ def requested(module: AnsibleModule) -> None:
 def signed(module: AnsibleModule) -> None:
     p = module.params
     certificate = certs.sign_request(
-        p["request"], p["ca_certificate"], p["ca_private_key"], p["dns_names"], p["addresses"], p["days"]
+        p["request"],
+        p["ca_certificate"],
+        p["ca_private_key"],
+        dns_names=p["dns_names"],
+        addresses=p["addresses"],
+        days=p["days"],
     )
     module.exit_json(changed=True, certificate=certificate)
 
@@ -105,9 +120,19 @@ def installed(module: AnsibleModule) -> None:
     if not module.check_mode:
         if not pending.is_file():
             module.fail_json(msg=f"{pending} is missing: the certificate's key was not made here. Run the role again.")
-        certs.write_file(directory / "keystore.pem", pending.read_text(encoding="ascii") + p["certificate"], p["group"], 0o640)
+        certs.write_file(
+            directory / "keystore.pem", pending.read_text(encoding="ascii") + p["certificate"], p["group"], 0o640
+        )
         pending.unlink()
-        found = certs.inspect_node(directory, p["ca_certificate"], p["dns_names"], p["addresses"], 0, p["organization"], p["unit"])
+        found = certs.inspect_node(
+            directory,
+            p["ca_certificate"],
+            dns_names=p["dns_names"],
+            addresses=p["addresses"],
+            renew_before_days=0,
+            organization=p["organization"],
+            unit=p["unit"],
+        )
         if not found.valid:
             module.fail_json(msg=f"the new certificate in {directory} is not usable: {', '.join(found.reasons)}")
         module.exit_json(changed=True, fingerprint=found.fingerprint, not_after=found.not_after)

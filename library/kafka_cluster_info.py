@@ -56,7 +56,11 @@ at_min_isr_partitions: {description: Partitions that would go below with one rep
 under_replicated_partitions: {description: Partitions whose ISR lacks a replica., type: list, elements: str, returned: success}
 not_preferred_leaders: {description: Partitions led by another than their preferred replica., type: int, returned: success}
 reassigning: {description: Partitions that are being moved., type: list, elements: str, returned: success}
-log_dirs: {description: "broker, path, error, total_bytes, usable_bytes, free_percent, replicas, replica_bytes, cordoned.", type: list, elements: dict, returned: success}
+log_dirs:
+  description: broker, path, error, total_bytes, usable_bytes, free_percent, replicas, replica_bytes, cordoned.
+  type: list
+  elements: dict
+  returned: success
 features: {description: "By name: finalized, supported_min, supported_max.", type: dict, returned: success}
 unreadable: {description: What could not be read., type: list, elements: str, returned: success}
 seconds: {description: How long it took., type: float, returned: success}

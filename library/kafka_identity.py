@@ -68,18 +68,28 @@ def main() -> None:
             for n in params["nodes"]
         ]
         decision = storage.decide(
-            nodes, params["prefix"], params["parameters"], {k: int(v) for k, v in params["controllers"].items()}, params["joining"]
+            nodes,
+            params["prefix"],
+            params["parameters"],
+            {k: int(v) for k, v in params["controllers"].items()},
+            params["joining"],
         )
     except storage.StorageError as error:
         module.fail_json(msg=str(error))
     if decision.problems:
         module.fail_json(
-            msg="Kafka's identity does not agree; nothing was touched.\n" + "\n".join(f"- {one}" for one in decision.problems),
+            msg="Kafka's identity does not agree; nothing was touched.\n"
+            + "\n".join(f"- {one}" for one in decision.problems),
             problems=decision.problems,
         )
     module.exit_json(
-        changed=False, cluster_id=decision.cluster_id, cluster_id_source=decision.cluster_id_source,
-        initial_controllers=decision.initial_controllers, nodes=decision.nodes, parameters=decision.parameters, notes=decision.notes,
+        changed=False,
+        cluster_id=decision.cluster_id,
+        cluster_id_source=decision.cluster_id_source,
+        initial_controllers=decision.initial_controllers,
+        nodes=decision.nodes,
+        parameters=decision.parameters,
+        notes=decision.notes,
     )
 
 

@@ -62,7 +62,9 @@ def main() -> None:
     except (work.NodeError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
-        changed=changed, previous=found["current"], current=name,
+        changed=changed,
+        previous=found["current"],
+        current=name,
         diff={"before": f"{found['current']}\n", "after": f"{name}\n"},
     )
 

@@ -8,7 +8,7 @@ module: kafka_node_info
 short_description: Read what is installed, formatted and running on a Kafka host
 description:
   - Reads the disks' C(meta.properties), the identity file, the installed archives, the directories and the systemd
-    unit with the configuration hash that its process was started with. Changes nothing; needs no library.
+    unit with the hashes of the configuration and the trust store that its process was started with. Changes nothing; needs no library.
 options:
   node: {description: "What the inventory says of the host (name, node_id, roles, endpoint); returned with what was found.", type: dict, required: true}
   log_dirs: {description: Log dirs; the first has the metadata log., type: list, elements: str, required: true}
@@ -39,7 +39,10 @@ user_exists: {description: Whether the user is there., type: bool, returned: suc
 directories: {description: "Directories that are not as wanted, with what differs.", type: dict, returned: success}
 java_version: {description: "Version of the Java runtime, empty when there is none.", type: str, returned: success}
 installed: {description: "C(current) archive and C(available) ones.", type: dict, returned: success}
-service: {description: "C(active), C(enabled), C(loaded), C(state), C(pid), C(restarts) and C(config_hash) of the unit.", type: dict, returned: success}
+service:
+  description: C(active), C(enabled), C(loaded), C(state), C(pid), C(restarts), C(config_hash) and C(trust_hash) of the unit.
+  type: dict
+  returned: success
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -63,7 +66,9 @@ def main() -> None:
     )
     params = module.params
     try:
-        directories = [work.Directory(d["path"], d["owner"], d["group"], int(d["mode"], 8)) for d in params["directories"]]
+        directories = [
+            work.Directory(d["path"], d["owner"], d["group"], int(d["mode"], 8)) for d in params["directories"]
+        ]
         found = work.read_node(params["user"], directories, params["install_dir"], params["unit"], params["java"])
         disks = storage.read_storage(params["log_dirs"], params["identity_file"])
     except (work.NodeError, storage.StorageError, OSError) as error:

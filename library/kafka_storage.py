@@ -78,24 +78,37 @@ def main() -> None:
         before = storage.read_storage(params["log_dirs"], params["identity_file"])
         if params["format"] and not module.check_mode:
             command = storage.format_command(
-                params["java"], params["libs"], params["config"], params["cluster_id"], params["initial_controllers"], params["log4j2"]
+                params["java"],
+                params["libs"],
+                params["config"],
+                params["cluster_id"],
+                initial_controllers=params["initial_controllers"],
+                log4j2=params["log4j2"],
             )
             storage.format_storage(command, params["log_dirs"], params["user"])
         after = storage.read_storage(params["log_dirs"], params["identity_file"])
         identity = {
             "cluster_id": params["cluster_id"],
             "node_id": params["node_id"],
-            "directory_ids": {path: entry["directory_id"] for path, entry in after["log_dirs"].items() if entry["formatted"]},
+            "directory_ids": {
+                path: entry["directory_id"] for path, entry in after["log_dirs"].items() if entry["formatted"]
+            },
         }
         changed = params["format"] or before["recorded"] != identity
         if changed and not module.check_mode:
-            if wrong := [path for path, entry in after["log_dirs"].items() if entry.get("cluster_id") != params["cluster_id"]]:
-                module.fail_json(msg=f"{', '.join(wrong)} is not formatted for cluster {params['cluster_id']}: the identity was not recorded")
+            if wrong := [
+                path for path, entry in after["log_dirs"].items() if entry.get("cluster_id") != params["cluster_id"]
+            ]:
+                module.fail_json(
+                    msg=f"{', '.join(wrong)} is not formatted for cluster {params['cluster_id']}: the identity was not recorded"
+                )
             storage.write_identity(params["identity_file"], identity)
     except (storage.StorageError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
-        changed=changed, formatted=params["format"], identity=identity,
+        changed=changed,
+        formatted=params["format"],
+        identity=identity,
         diff={
             "before": json.dumps(before["recorded"], indent=2, sort_keys=True) + "\n",
             "after": json.dumps(identity, indent=2, sort_keys=True) + "\n",

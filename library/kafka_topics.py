@@ -69,7 +69,9 @@ def main() -> None:
         argument_spec={
             **args.CONNECTION,
             "topics": {
-                "type": "list", "elements": "dict", "default": [],
+                "type": "list",
+                "elements": "dict",
+                "default": [],
                 "options": {
                     "name": {"type": "str", "required": True},
                     "partitions": {"type": "int", "required": True},

@@ -61,7 +61,10 @@ def main() -> None:
             **args.CONNECTION,
             "client_servers": {"type": "list", "elements": "str", "required": True},
             "users": {
-                "type": "list", "elements": "dict", "required": True, "no_log": False,
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "no_log": False,
                 "options": {
                     "name": {"type": "str", "required": True},
                     "password": {"type": "str", "no_log": True},
@@ -74,7 +77,9 @@ def main() -> None:
     p = module.params
     users = [work.User(entry["name"], entry["password"], entry["iterations"]) for entry in p["users"]]
     try:
-        result = work.ensure(args.connection(p), args.client_connection(p, p["client_servers"]), users, module.check_mode)
+        result = work.ensure(
+            args.connection(p), args.client_connection(p, p["client_servers"]), users, module.check_mode
+        )
     except KafkaProblem as problem:
         module.fail_json(msg=str(problem))
     after = "".join(f"+ {name}\n" for name in result["created"])

@@ -34,7 +34,7 @@ class Container:
     """One container of the estate.
 
     `name` has no prefix; `volumes` maps a volume's name (also without prefix) to the path in the container; `binds`
-    maps a path of this machine to a path in the container (read-only); `memory` is podman's notation (`1g`).
+    lists `path here:path there` (read-only); `memory` is podman's notation (`1g`).
     """
 
     name: str
@@ -45,7 +45,7 @@ class Container:
     systemd: bool = False
     command: tuple[str, ...] = ()
     volumes: dict[str, str] = field(default_factory=dict)
-    binds: dict[str, str] = field(default_factory=dict)
+    binds: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     publish: tuple[str, ...] = ()
     memory: str = ""
@@ -57,7 +57,7 @@ class Container:
         if unknown:
             raise EstateError(f"container {raw.get('name')!r}: unknown keys {sorted(unknown)}; known: {sorted(known)}")
         values: dict[str, Any] = {key: value for key, value in raw.items() if value is not None}
-        for key in ("aliases", "command", "publish"):
+        for key in ("aliases", "binds", "command", "publish"):
             values[key] = tuple(str(item) for item in values.get(key, ()))
         return cls(**values)
 
@@ -143,8 +143,8 @@ def _arguments(estate: Estate, part: str, container: Container, image_id: str) -
         arguments += ["--systemd=always", "--cap-add", "SYS_ADMIN"]
     for volume, path in sorted(container.volumes.items()):
         arguments += ["--volume", f"{estate.prefix}-{volume}:{path}"]
-    for source, path in sorted(container.binds.items()):
-        arguments += ["--volume", f"{source}:{path}:ro"]
+    for bind in sorted(container.binds):
+        arguments += ["--volume", f"{bind}:ro"]
     for key, value in sorted(container.env.items()):
         arguments += ["--env", f"{key}={value}"]
     for published in container.publish:

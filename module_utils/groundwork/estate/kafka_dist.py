@@ -13,7 +13,6 @@ import argparse
 import gzip
 import hashlib
 import io
-import os
 import shutil
 import subprocess
 import sys
@@ -23,10 +22,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from . import paths
+
 SCALA = "2.13"
 KAFKA_VERSION = "4.3.1"
 JMX_EXPORTER_VERSION = "1.0.1"
-POM = Path(__file__).resolve().parents[3] / "roles" / "kafka" / "files" / "pom.xml"
+POM = paths.PROJECT / "roles" / "kafka" / "files" / "pom.xml"
 
 # What the command line tools log with; the Apache archive carries a file of the same name.
 TOOLS_LOG4J2 = """Configuration:
@@ -52,8 +53,7 @@ class DistError(Exception):
 
 def cache_dir() -> Path:
     """The folder of the Kafka artifacts: ``$XDG_CACHE_HOME/groundwork/kafka`` (default ``~/.cache``)."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "groundwork" / "kafka"
+    return paths.cache_dir() / "kafka"
 
 
 def sha512(path: Path) -> str:
@@ -87,9 +87,9 @@ def run_maven(arguments: list[str], say: Say, what: str) -> None:
         raise DistError(
             "mvn is not installed: Kafka's jars come from Maven Central. Install it with: apt-get install maven"
         )
-    command = [mvn, "-B", "-ntp", "--strict-checksums", *arguments]
+    # With the transfer lines: the progress is counted from them.
+    command = [mvn, "-B", "--strict-checksums", *arguments]
     downloaded, last, tail = 0, time.monotonic(), list[str]()
-    command.remove("-ntp")  # the transfer lines are what the progress is counted from
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
     )
@@ -119,22 +119,19 @@ def pack(libs: Path, top: str, target: Path) -> None:
     with (
         partial.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar,
     ):
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
-            for folder in (top, f"{top}/config"):
-                entry = tarfile.TarInfo(folder)
-                entry.type = tarfile.DIRTYPE
-                tar.addfile(clean(entry))
-            content = TOOLS_LOG4J2.encode()
-            entry = tarfile.TarInfo(f"{top}/config/tools-log4j2.yaml")
-            entry.size = len(content)
-            tar.addfile(clean(entry), io.BytesIO(content))
-            entry = tarfile.TarInfo(f"{top}/libs")
+        for folder in (top, f"{top}/config", f"{top}/libs"):
+            entry = tarfile.TarInfo(folder)
             entry.type = tarfile.DIRTYPE
             tar.addfile(clean(entry))
-            for jar in sorted(libs.glob("*.jar")):
-                tar.add(jar, arcname=f"{top}/libs/{jar.name}", filter=clean)
-    os.replace(partial, target)
+        content = TOOLS_LOG4J2.encode()
+        entry = tarfile.TarInfo(f"{top}/config/tools-log4j2.yaml")
+        entry.size = len(content)
+        tar.addfile(clean(entry), io.BytesIO(content))
+        for jar in sorted(libs.glob("*.jar")):
+            tar.add(jar, arcname=f"{top}/libs/{jar.name}", filter=clean)
+    partial.replace(target)
 
 
 def build(version: str = KAFKA_VERSION, folder: Path | None = None, say: Say = print) -> Path:
@@ -195,7 +192,7 @@ def fetch_jmx_exporter(version: str = JMX_EXPORTER_VERSION, folder: Path | None 
             say,
             f"JMX exporter {version}",
         )
-        os.replace(Path(work) / target.name, target)
+        (Path(work) / target.name).replace(target)
     write_checksum(target)
     say(f"JMX exporter {version}: fetched {target}")
     return target

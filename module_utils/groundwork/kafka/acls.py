@@ -10,8 +10,19 @@ from .client import Connection, KafkaProblem, admin
 
 RESOURCE_TYPES = ("topic", "group", "cluster", "transactional_id", "delegation_token", "user")
 OPERATIONS = (
-    "all", "read", "write", "create", "delete", "alter", "describe", "cluster_action", "describe_configs", "alter_configs",
-    "idempotent_write", "create_tokens", "describe_tokens",
+    "all",
+    "read",
+    "write",
+    "create",
+    "delete",
+    "alter",
+    "describe",
+    "cluster_action",
+    "describe_configs",
+    "alter_configs",
+    "idempotent_write",
+    "create_tokens",
+    "describe_tokens",
 )
 
 
@@ -28,7 +39,9 @@ class Acl:
     host: str = "*"
 
     def __str__(self) -> str:
-        where = f"{self.resource_type} {self.resource_name}" + (" (prefixed)" if self.pattern_type == "prefixed" else "")
+        where = f"{self.resource_type} {self.resource_name}" + (
+            " (prefixed)" if self.pattern_type == "prefixed" else ""
+        )
         from_host = "" if self.host == "*" else f" from {self.host}"
         return f"{self.principal} {self.permission} {self.operation} on {where}{from_host}"
 
@@ -48,13 +61,20 @@ def parse(entries: Iterable[Mapping[str, Any]]) -> list[Acl]:
     found = []
     for entry in entries:
         acl = Acl(
-            str(entry["principal"]), str(entry["resource_type"]).lower(), str(entry["resource_name"]), str(entry["operation"]).lower(),
-            str(entry.get("pattern_type") or "literal").lower(), str(entry.get("permission") or "allow").lower(), str(entry.get("host") or "*"),
+            str(entry["principal"]),
+            str(entry["resource_type"]).lower(),
+            str(entry["resource_name"]),
+            str(entry["operation"]).lower(),
+            str(entry.get("pattern_type") or "literal").lower(),
+            str(entry.get("permission") or "allow").lower(),
+            str(entry.get("host") or "*"),
         )
         if ":" not in acl.principal:
             raise KafkaProblem(f"principal {acl.principal!r} has no type: write it as User:{acl.principal}")
         for word, allowed in (
-            (acl.resource_type, RESOURCE_TYPES), (acl.operation, OPERATIONS), (acl.pattern_type, ("literal", "prefixed")),
+            (acl.resource_type, RESOURCE_TYPES),
+            (acl.operation, OPERATIONS),
+            (acl.pattern_type, ("literal", "prefixed")),
             (acl.permission, ("allow", "deny")),
         ):
             if word not in allowed:
@@ -75,15 +95,33 @@ def make_plan(wanted: Sequence[Acl], present: Iterable[Acl], managed: Iterable[s
 
 
 def read(client: Any) -> list[Acl]:
-    from kafka.admin import ACLFilter, ACLOperation, ACLPermissionType, ACLResourcePatternType, ResourcePatternFilter, ResourceType
+    from kafka.admin import (
+        ACLFilter,
+        ACLOperation,
+        ACLPermissionType,
+        ACLResourcePatternType,
+        ResourcePatternFilter,
+        ResourceType,
+    )
 
-    found, _ = client.describe_acls(ACLFilter(
-        None, None, ACLOperation.ANY, ACLPermissionType.ANY, ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
-    ))
+    found, _ = client.describe_acls(
+        ACLFilter(
+            None,
+            None,
+            ACLOperation.ANY,
+            ACLPermissionType.ANY,
+            ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY),
+        )
+    )
     return [
         Acl(
-            acl.principal, acl.resource_pattern.resource_type.name.lower(), acl.resource_pattern.resource_name, acl.operation.name.lower(),
-            acl.resource_pattern.pattern_type.name.lower(), acl.permission_type.name.lower(), acl.host,
+            acl.principal,
+            acl.resource_pattern.resource_type.name.lower(),
+            acl.resource_pattern.resource_name,
+            acl.operation.name.lower(),
+            acl.resource_pattern.pattern_type.name.lower(),
+            acl.permission_type.name.lower(),
+            acl.host,
         )
         for acl in found
     ]
@@ -92,13 +130,27 @@ def read(client: Any) -> list[Acl]:
 def execute(client: Any, plan: Plan) -> list[str]:
     """Create before delete: a replaced ACL never leaves a moment without either. Returns what was refused."""
     from kafka.admin import (
-        ACL, ACLFilter, ACLOperation, ACLPermissionType, ACLResourcePatternType, ResourcePattern, ResourcePatternFilter, ResourceType,
+        ACL,
+        ACLFilter,
+        ACLOperation,
+        ACLPermissionType,
+        ACLResourcePatternType,
+        ResourcePattern,
+        ResourcePatternFilter,
+        ResourceType,
     )
 
     def parts(acl: Acl, pattern: Any) -> tuple[Any, ...]:
         return (
-            acl.principal, acl.host, ACLOperation[acl.operation.upper()], ACLPermissionType[acl.permission.upper()],
-            pattern(ResourceType[acl.resource_type.upper()], acl.resource_name, ACLResourcePatternType[acl.pattern_type.upper()]),
+            acl.principal,
+            acl.host,
+            ACLOperation[acl.operation.upper()],
+            ACLPermissionType[acl.permission.upper()],
+            pattern(
+                ResourceType[acl.resource_type.upper()],
+                acl.resource_name,
+                ACLResourcePatternType[acl.pattern_type.upper()],
+            ),
         )
 
     refused: list[str] = []
@@ -106,7 +158,9 @@ def execute(client: Any, plan: Plan) -> list[str]:
         answer = client.create_acls([ACL(*parts(acl, ResourcePattern)) for acl in plan.create])
         refused += [f"an ACL was refused: {kind.__name__}" for kind in answer["failed"]]
     if plan.delete:
-        for given, _, kind in client.delete_acls([ACLFilter(*parts(acl, ResourcePatternFilter)) for acl in plan.delete]):
+        for given, _, kind in client.delete_acls(
+            [ACLFilter(*parts(acl, ResourcePatternFilter)) for acl in plan.delete]
+        ):
             if kind.__name__ != "NoError":
                 refused.append(f"{given}: {kind.__name__}")
     return refused

@@ -35,8 +35,12 @@ def connection(params: Mapping[str, Any]) -> Connection:
 def client_connection(params: Mapping[str, Any], servers: list[str]) -> Connection:
     """The CLIENT listener: TLS with the CA, a user's name and password are added by the caller."""
     return Connection(
-        tuple(servers), params["ca_file"], security_protocol="SASL_SSL", timeout=params["timeout"],
-        username=params.get("username"), password=params.get("password"),
+        tuple(servers),
+        params["ca_file"],
+        security_protocol="SASL_SSL",
+        timeout=params["timeout"],
+        username=params.get("username"),
+        password=params.get("password"),
     )
 
 
@@ -45,6 +49,10 @@ def expected(params: Mapping[str, Any]) -> Expected:
         return None if params[key] is None else tuple(params[key])
 
     return Expected(
-        params["expect_cluster_id"], ids("expect_brokers"), ids("expect_voters"), params["max_voter_lag"],
-        params["max_voter_lag_ms"], params["min_free_percent"],
+        params["expect_cluster_id"],
+        ids("expect_brokers"),
+        ids("expect_voters"),
+        params["max_voter_lag"],
+        params["max_voter_lag_ms"],
+        params["min_free_percent"],
     )

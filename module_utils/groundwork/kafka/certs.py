@@ -44,7 +44,7 @@ class NodeState:
 
 
 def _now() -> dt.datetime:
-    return dt.datetime.now(dt.timezone.utc)
+    return dt.datetime.now(dt.UTC)
 
 
 def _load(pem: str, what: str) -> x509.Certificate:
@@ -84,16 +84,21 @@ def make_ca(common_name: str, organization: str, days: int) -> dict[str, str]:
     from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-        x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-    ])
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
+    )
     start = _now() - dt.timedelta(minutes=5)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(name).issuer_name(name).public_key(key.public_key())
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(start).not_valid_after(start + dt.timedelta(days=days))
+        .not_valid_before(start)
+        .not_valid_after(start + dt.timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(ca=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -106,8 +111,15 @@ def _key_usage(ca: bool) -> x509.KeyUsage:
     from cryptography import x509
 
     return x509.KeyUsage(
-        digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
-        key_agreement=not ca, key_cert_sign=ca, crl_sign=ca, encipher_only=False, decipher_only=False,
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=not ca,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        encipher_only=False,
+        decipher_only=False,
     )
 
 
@@ -127,11 +139,15 @@ def make_request(dns_names: list[str], addresses: list[str], organization: str, 
     key = ec.generate_private_key(ec.SECP256R1())
     request = (
         x509.CertificateSigningRequestBuilder()
-        .subject_name(x509.Name([
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit),
-            x509.NameAttribute(NameOID.COMMON_NAME, dns_names[0]),
-        ]))
+        .subject_name(
+            x509.Name(
+                [
+                    x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+                    x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit),
+                    x509.NameAttribute(NameOID.COMMON_NAME, dns_names[0]),
+                ]
+            )
+        )
         .add_extension(x509.SubjectAlternativeName(_sans(dns_names, addresses)), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -139,7 +155,7 @@ def make_request(dns_names: list[str], addresses: list[str], organization: str, 
 
 
 def sign_request(
-    request_pem: str, ca_certificate: str, ca_private_key: str, dns_names: list[str], addresses: list[str], days: int
+    request_pem: str, ca_certificate: str, ca_private_key: str, *, dns_names: list[str], addresses: list[str], days: int
 ) -> str:
     """Sign a node's request. Refuses one that asks for other names than the inventory gives the node."""
     from cryptography import x509
@@ -161,13 +177,19 @@ def sign_request(
     if not isinstance(key, EllipticCurvePrivateKey):
         raise CertificateError("the CA's private key is not an ECDSA key")
     if key.public_key() != ca.public_key():
-        raise CertificateError("the CA's private key is not the key of its certificate: restore both from one version of the secret")
+        raise CertificateError(
+            "the CA's private key is not the key of its certificate: restore both from one version of the secret"
+        )
     start = _now() - dt.timedelta(minutes=5)
     end = min(start + dt.timedelta(days=days), ca.not_valid_after_utc)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(request.subject).issuer_name(ca.subject).public_key(request.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(end)
+        .subject_name(request.subject)
+        .issuer_name(ca.subject)
+        .public_key(request.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(ca=False), critical=True)
         .add_extension(
@@ -210,8 +232,14 @@ def _read(path: Path) -> str:
 
 
 def inspect_node(
-    directory: Path, ca_certificate: str, dns_names: list[str], addresses: list[str], renew_before_days: int,
-    organization: str, unit: str,
+    directory: Path,
+    ca_certificate: str,
+    *,
+    dns_names: list[str],
+    addresses: list[str],
+    renew_before_days: int,
+    organization: str,
+    unit: str,
 ) -> NodeState:
     """Compare the node's certificate files with what they should be; nothing is changed."""
     from cryptography import x509
@@ -240,7 +268,9 @@ def inspect_node(
     if sans != set(_sans(dns_names, addresses)):
         reasons.append("names differ: has " + ", ".join(sorted(str(name.value) for name in sans)))
     wanted_subject = {
-        NameOID.ORGANIZATION_NAME: organization, NameOID.ORGANIZATIONAL_UNIT_NAME: unit, NameOID.COMMON_NAME: dns_names[0]
+        NameOID.ORGANIZATION_NAME: organization,
+        NameOID.ORGANIZATIONAL_UNIT_NAME: unit,
+        NameOID.COMMON_NAME: dns_names[0],
     }
     if {a.oid: a.value for a in certificate.subject} != wanted_subject:
         reasons.append("subject differs")
@@ -254,8 +284,14 @@ def inspect_node(
     except ValueError:
         reasons.append("the key cannot be read")
     return NodeState(
-        not reasons, reasons, certificate.not_valid_after_utc.isoformat(timespec="seconds"),
-        format(certificate.serial_number, "x"), fingerprint(certificate), trusted, trust_changed, bundle,
+        not reasons,
+        reasons,
+        certificate.not_valid_after_utc.isoformat(timespec="seconds"),
+        format(certificate.serial_number, "x"),
+        fingerprint(certificate),
+        trusted,
+        trust_changed,
+        bundle,
     )
 
 
@@ -271,8 +307,8 @@ def write_file(path: Path, content: str, group: str, mode: int) -> None:
             handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
-        os.replace(partial, path)
+        Path(partial).replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(partial)
+            Path(partial).unlink()
         raise

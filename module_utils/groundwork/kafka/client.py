@@ -48,13 +48,17 @@ class Connection:
         if self.security_protocol.endswith("SSL"):
             values["ssl_context"] = self.tls_context()
         if self.security_protocol.startswith("SASL"):
-            values.update(sasl_mechanism=MECHANISM, sasl_plain_username=self.username, sasl_plain_password=self.password)
+            values.update(
+                sasl_mechanism=MECHANISM, sasl_plain_username=self.username, sasl_plain_password=self.password
+            )
         return values
 
     def tls_context(self) -> ssl.SSLContext:
         for path in (self.ca_file, self.certificate_file):
             if path and not Path(path).is_file():
-                raise KafkaProblem(f"{path} is not on this host: run the kafka role's configure step here first (--tags kafka)")
+                raise KafkaProblem(
+                    f"{path} is not on this host: run the kafka role's configure step here first (--tags kafka)"
+                )
         try:
             context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=self.ca_file)
             if self.certificate_file:
@@ -139,7 +143,9 @@ def kafka_uuid(value: Any) -> str:
     return base64.urlsafe_b64encode(number.bytes).decode().rstrip("=")
 
 
-def describe_topic_configs(client: Any, names: list[str], keys: list[str] | None = None, config_filter: str = "all") -> dict[str, dict[str, Any]]:
+def describe_topic_configs(
+    client: Any, names: list[str], keys: list[str] | None = None, config_filter: str = "all"
+) -> dict[str, dict[str, Any]]:
     """Configurations of many topics in one request: {topic: {key: {value, config_source}}}."""
     from kafka.admin import ConfigResource, ConfigResourceType
 
@@ -152,7 +158,7 @@ def describe_topic_configs(client: Any, names: list[str], keys: list[str] | None
 
 
 def can_connect(address: str, timeout: float) -> str:
-    """"" when a TCP connection to HOST:PORT opens, else why not. Tells "nobody listens" from "refused"."""
+    """ "" when a TCP connection to HOST:PORT opens, else why not. Tells "nobody listens" from "refused"."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout=timeout):
@@ -162,6 +168,7 @@ def can_connect(address: str, timeout: float) -> str:
 
 
 # -- Raw exchanges: a definite yes or no about a login, which a client that retries does not give. ----------------
+
 
 def _exchange(channel: socket.socket, api_key: int, version: int, body: bytes) -> bytes:
     """Send one request (header version 1) and return the response's body; b"" when the broker hangs up."""
@@ -235,7 +242,9 @@ def login(connection: Connection) -> str:
             said, refusal = _authenticate(channel, f"{final},p={proof}")
             if refusal:
                 return refusal
-            expected = base64.b64encode(hmac.digest(hmac.digest(salted, b"Server Key", "sha512"), signed, "sha512")).decode()
+            expected = base64.b64encode(
+                hmac.digest(hmac.digest(salted, b"Server Key", "sha512"), signed, "sha512")
+            ).decode()
             return "" if said == f"v={expected}" else "the broker could not prove that it knows the password"
     except ssl.SSLError as error:
         raise KafkaProblem(f"TLS with {', '.join(connection.bootstrap_servers)} failed: {error}") from error
@@ -250,11 +259,11 @@ def _authenticate(channel: socket.socket, message: str) -> tuple[str, str]:
     if not answer:
         return "", "the broker hung up during authentication"
     code, size = struct.unpack(">hh", answer[:4])
-    text = answer[4:4 + max(size, 0)].decode(errors="replace")
+    text = answer[4 : 4 + max(size, 0)].decode(errors="replace")
     if code:
         return "", text or error_text(code)
-    rest = answer[4 + max(size, 0):]
-    return rest[4:4 + max(struct.unpack(">i", rest[:4])[0], 0)].decode(errors="replace"), ""
+    rest = answer[4 + max(size, 0) :]
+    return rest[4 : 4 + max(struct.unpack(">i", rest[:4])[0], 0)].decode(errors="replace"), ""
 
 
 def refuses_anonymous(connection: Connection) -> str:

@@ -44,7 +44,9 @@ def gather(client: Any) -> dict[str, Any]:
         "cluster": described,
         "quorum": quorum,
         "topics": topics,
-        "min_isr": {name: int(found.get("min.insync.replicas", {}).get("value") or 1) for name, found in configs.items()},
+        "min_isr": {
+            name: int(found.get("min.insync.replicas", {}).get("value") or 1) for name, found in configs.items()
+        },
         "log_dirs": log_dirs,
         "features": client.describe_features(),
         "reassignments": client.list_partition_reassignments(),
@@ -75,7 +77,9 @@ def summarise(raw: Mapping[str, Any]) -> dict[str, Any]:
             "log_end_offset": entry["log_end_offset"],
             "lag": max(end - entry["log_end_offset"], 0) if entry["log_end_offset"] >= 0 else None,
             # Unknown is not caught up: a voter that never fetched has -1.
-            "lag_ms": 0 if entry["replica_id"] == leader else (max(now_ms - caught_up, 0) if caught_up and caught_up > 0 else None),
+            "lag_ms": 0
+            if entry["replica_id"] == leader
+            else (max(now_ms - caught_up, 0) if caught_up and caught_up > 0 else None),
             "endpoint": next(iter(endpoints.get(entry["replica_id"], {}).values()), ""),
         }
 
@@ -125,17 +129,21 @@ def summarise(raw: Mapping[str, Any]) -> dict[str, Any]:
     for broker in raw["log_dirs"]:
         for folder in broker["log_dirs"]:
             total, usable = folder.get("total_bytes", -1), folder.get("usable_bytes", -1)
-            log_dirs.append({
-                "broker": broker["broker"],
-                "path": folder["log_dir"],
-                "error": error_text(folder["error_code"]),
-                "total_bytes": total,
-                "usable_bytes": usable,
-                "free_percent": round(100 * usable / total, 1) if total and total > 0 else None,
-                "replicas": sum(len(topic["partitions"]) for topic in folder["topics"]),
-                "replica_bytes": sum(part["partition_size"] for topic in folder["topics"] for part in topic["partitions"]),
-                "cordoned": bool(folder.get("is_cordoned", False)),
-            })
+            log_dirs.append(
+                {
+                    "broker": broker["broker"],
+                    "path": folder["log_dir"],
+                    "error": error_text(folder["error_code"]),
+                    "total_bytes": total,
+                    "usable_bytes": usable,
+                    "free_percent": round(100 * usable / total, 1) if total and total > 0 else None,
+                    "replicas": sum(len(topic["partitions"]) for topic in folder["topics"]),
+                    "replica_bytes": sum(
+                        part["partition_size"] for topic in folder["topics"] for part in topic["partitions"]
+                    ),
+                    "cordoned": bool(folder.get("is_cordoned", False)),
+                }
+            )
     reassigning = raw.get("reassignments") or {}
     return {
         "cluster_id": raw["cluster"]["cluster_id"],
@@ -242,8 +250,13 @@ def info(connection: Connection, expected: Expected) -> dict[str, Any]:
 
 
 def gate(
-    ask: Callable[[], Mapping[str, Any]], answers: int, interval: float, timeout: float,
-    clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
+    ask: Callable[[], Mapping[str, Any]],
+    answers: int,
+    interval: float,
+    timeout: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
     """Wait for ``answers`` consecutive healthy answers; fails closed: silence and errors count as unhealthy.
 
@@ -264,15 +277,23 @@ def gate(
             consecutive += 1
             if consecutive >= answers:
                 return {
-                    "passed": True, "consecutive": consecutive, "asked": asked, "seconds": round(clock() - started, 1),
-                    "reasons": [], "state": dict(state),
+                    "passed": True,
+                    "consecutive": consecutive,
+                    "asked": asked,
+                    "seconds": round(clock() - started, 1),
+                    "reasons": [],
+                    "state": dict(state),
                 }
         else:
             consecutive = 0
             reasons = reasons_now or ["the answer gave no verdict"]
         if clock() - started + interval > timeout:
             return {
-                "passed": False, "consecutive": consecutive, "asked": asked, "seconds": round(clock() - started, 1),
-                "reasons": reasons, "state": dict(state),
+                "passed": False,
+                "consecutive": consecutive,
+                "asked": asked,
+                "seconds": round(clock() - started, 1),
+                "reasons": reasons,
+                "state": dict(state),
             }
         sleep(interval)

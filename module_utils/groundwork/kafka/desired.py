@@ -25,20 +25,26 @@ def uses_kafka(service: Mapping[str, Any]) -> bool:
     return any(_kafka(service).get(key) for key in ("topics", "produces", "consumes", "consumer_groups"))
 
 
-def topics(services: Sequence[Mapping[str, Any]], replication_factor: int, min_insync_replicas: int) -> list[dict[str, Any]]:
+def topics(
+    services: Sequence[Mapping[str, Any]], replication_factor: int, min_insync_replicas: int
+) -> list[dict[str, Any]]:
     """Every declared topic, with the cluster's defaults where the catalog leaves them out."""
     found = []
     for service in services:
         for topic in _kafka(service).get("topics") or []:
             factor = int(topic.get("replication_factor") or replication_factor)
-            found.append({
-                "name": topic["name"],
-                "partitions": int(topic.get("partitions") or 1),
-                "replication_factor": factor,
-                # A lowered replication factor must stay writable with one replica down.
-                "min_insync_replicas": int(topic.get("min_insync_replicas") or min(min_insync_replicas, max(factor - 1, 1))),
-                "config": dict(topic.get("config") or {}),
-            })
+            found.append(
+                {
+                    "name": topic["name"],
+                    "partitions": int(topic.get("partitions") or 1),
+                    "replication_factor": factor,
+                    # A lowered replication factor must stay writable with one replica down.
+                    "min_insync_replicas": int(
+                        topic.get("min_insync_replicas") or min(min_insync_replicas, max(factor - 1, 1))
+                    ),
+                    "config": dict(topic.get("config") or {}),
+                }
+            )
     return sorted(found, key=lambda one: str(one["name"]))
 
 
@@ -46,8 +52,11 @@ def canary_topic(name: str, brokers: int, replication_factor: int, min_insync_re
     """The topic that verification writes to, so that no record of it ever lands in a service's topic."""
     factor = min(replication_factor, brokers)
     return {
-        "name": name, "partitions": brokers, "replication_factor": factor,
-        "min_insync_replicas": min(min_insync_replicas, max(factor - 1, 1)), "config": {"retention.ms": "3600000"},
+        "name": name,
+        "partitions": brokers,
+        "replication_factor": factor,
+        "min_insync_replicas": min(min_insync_replicas, max(factor - 1, 1)),
+        "config": {"retention.ms": "3600000"},
     }
 
 
@@ -59,8 +68,10 @@ def acls(services: Sequence[Mapping[str, Any]], canary: str = "") -> list[Acl]:
             continue
         who, kafka = principal(service["name"]), _kafka(service)
         for names, operations, kind in (
-            (kafka.get("produces"), PRODUCE, "topic"), (kafka.get("consumes"), CONSUME, "topic"),
-            (kafka.get("consumer_groups"), CONSUME, "group"), ([canary] if canary else [], (*PRODUCE, *CONSUME), "topic"),
+            (kafka.get("produces"), PRODUCE, "topic"),
+            (kafka.get("consumes"), CONSUME, "topic"),
+            (kafka.get("consumer_groups"), CONSUME, "group"),
+            ([canary] if canary else [], (*PRODUCE, *CONSUME), "topic"),
         ):
             found |= {Acl(who, kind, name, operation) for name in names or [] for operation in operations}
     return sorted(found)

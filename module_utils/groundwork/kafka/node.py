@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HASH_VARIABLE = "GROUNDWORK_CONFIG_HASH"
+# What the unit's environment file says of the configuration and the trust store that the process has read.
+CONFIG_HASH = "GROUNDWORK_CONFIG_HASH"
+TRUST_HASH = "GROUNDWORK_TRUST_HASH"
 
 
 class NodeError(Exception):
@@ -49,14 +51,16 @@ class Directory:
         return found
 
 
-def running_hash(pid: int) -> str:
-    """The configuration hash that a running process was started with; "" when it has none."""
+def running_environment(pid: int, name: str) -> str:
+    """A variable that a running process was started with; "" when it has none."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return ""
-    prefix = f"{HASH_VARIABLE}=".encode()
-    return next((entry[len(prefix):].decode(errors="replace") for entry in environment if entry.startswith(prefix)), "")
+    prefix = f"{name}=".encode()
+    return next(
+        (entry[len(prefix) :].decode(errors="replace") for entry in environment if entry.startswith(prefix)), ""
+    )
 
 
 def read_service(unit: str) -> dict[str, Any]:
@@ -64,7 +68,10 @@ def read_service(unit: str) -> dict[str, Any]:
     try:
         shown = subprocess.run(
             ["systemctl", "show", unit, "--property=LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts"],
-            capture_output=True, text=True, check=False, timeout=30,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
         )
     except FileNotFoundError as error:
         raise NodeError("systemctl is not installed: Kafka runs as a systemd service") from error
@@ -77,7 +84,8 @@ def read_service(unit: str) -> dict[str, Any]:
         "enabled": values.get("UnitFileState") == "enabled",
         "pid": pid,
         "restarts": int(values.get("NRestarts") or 0),
-        "config_hash": running_hash(pid) if pid else "",
+        "config_hash": running_environment(pid, CONFIG_HASH) if pid else "",
+        "trust_hash": running_environment(pid, TRUST_HASH) if pid else "",
     }
 
 
@@ -100,8 +108,10 @@ def installed(install_dir: str) -> dict[str, Any]:
     current = ""
     link = root / "current"
     if link.is_symlink():
-        current = Path(os.readlink(link)).name if (link / "libs").is_dir() else ""
-    available = sorted(path.name for path in root.glob("kafka_*") if (path / "libs").is_dir() and not path.name.endswith(".partial"))
+        current = link.readlink().name if (link / "libs").is_dir() else ""
+    available = sorted(
+        path.name for path in root.glob("kafka_*") if (path / "libs").is_dir() and not path.name.endswith(".partial")
+    )
     return {"current": current, "available": available}
 
 
@@ -120,25 +130,31 @@ def unpack(archive: str, checksum: str, install_dir: str, name: str) -> None:
         raise NodeError(
             f"{archive} has sha512 {found}, wanted {checksum}: the download is broken or the archive is another one. Nothing was installed."
         )
-    target = Path(install_dir) / name
+    final = Path(install_dir) / name
     with tempfile.TemporaryDirectory(prefix=f"{name}.", suffix=".partial", dir=install_dir) as work:
         with tarfile.open(archive) as tar:
             # Python 3.11.2 (Debian 12) has no extraction filter: only files and folders below the top folder come out.
-            members = [member for member in tar if member.isfile() or member.isdir()]
-            for member in members:
+            for member in (one for one in tar if one.isfile() or one.isdir()):
                 parts = Path(member.name).parts
                 if not parts or parts[0] != name or ".." in parts:
                     raise NodeError(f"{archive} has {member.name}, outside {name}/: nothing was installed")
-                member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
-            tar.extractall(work, members)
+                target = Path(work) / member.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if (source := tar.extractfile(member)) is None:
+                    target.mkdir(exist_ok=True)
+                    continue
+                with target.open("wb") as handle:
+                    shutil.copyfileobj(source, handle)
+                target.chmod(0o755 if member.mode & 0o100 else 0o644)
         top = Path(work) / name
         if not (top / "libs").is_dir():
             raise NodeError(f"{archive} has no {name}/libs: it is not the archive of that version")
         for path in [top, *top.rglob("*")]:
-            os.chown(path, 0, 0, follow_symlinks=False)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(top, target)
+            if path.is_dir():
+                path.chmod(0o755)
+        if final.exists():
+            shutil.rmtree(final)
+        top.replace(final)
 
 
 def link(install_dir: str, name: str) -> None:
@@ -146,12 +162,10 @@ def link(install_dir: str, name: str) -> None:
     partial = Path(install_dir) / ".current.partial"
     partial.unlink(missing_ok=True)
     partial.symlink_to(name)
-    os.replace(partial, Path(install_dir) / "current")
+    partial.replace(Path(install_dir) / "current")
 
 
-def read_node(
-    user: str, directories: Sequence[Directory], install_dir: str, unit: str, java: str
-) -> dict[str, Any]:
+def read_node(user: str, directories: Sequence[Directory], install_dir: str, unit: str, java: str) -> dict[str, Any]:
     try:
         pwd.getpwnam(user)
         user_exists = True

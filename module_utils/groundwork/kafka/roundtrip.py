@@ -46,12 +46,18 @@ def produce_and_consume(connection: Connection, topic: str) -> dict[str, Any]:
     except KafkaError as error:
         raise KafkaProblem(f"{who} cannot consume: {explain(error)}") from error
     if read is None:
-        raise KafkaProblem(f"{who}: the record at {written.partition}@{written.offset} was not there within {connection.timeout:.0f} s")
+        raise KafkaProblem(
+            f"{who}: the record at {written.partition}@{written.offset} was not there within {connection.timeout:.0f} s"
+        )
     if read != nonce:
         raise KafkaProblem(f"{who}: the record at {written.partition}@{written.offset} is not the one that was written")
     return {
-        "user": connection.username, "topic": topic, "partition": written.partition, "offset": written.offset,
-        "produce_ms": round((produced - started) * 1000), "consume_ms": round((time.monotonic() - produced) * 1000),
+        "user": connection.username,
+        "topic": topic,
+        "partition": written.partition,
+        "offset": written.offset,
+        "produce_ms": round((produced - started) * 1000),
+        "consume_ms": round((time.monotonic() - produced) * 1000),
     }
 
 
@@ -62,12 +68,16 @@ def refused(connection: Connection) -> dict[str, str]:
             raise KafkaProblem(f"the CLIENT listener does not answer: {fault}")
     answers = {
         "anonymous": refuses_anonymous(replace(connection, security_protocol="SSL", username=None, password=None)),
-        "plaintext": refuses_anonymous(replace(connection, security_protocol="PLAINTEXT", username=None, password=None)),
+        "plaintext": refuses_anonymous(
+            replace(connection, security_protocol="PLAINTEXT", username=None, password=None)
+        ),
         "wrong_password": login(replace(connection, password=f"not-{uuid.uuid4()}")),
     }
     accepted = sorted(name for name, answer in answers.items() if not answer)
     if accepted:
-        raise KafkaProblem(f"the CLIENT listener {', '.join(connection.bootstrap_servers)} accepted what it must refuse: {', '.join(accepted)}")
+        raise KafkaProblem(
+            f"the CLIENT listener {', '.join(connection.bootstrap_servers)} accepted what it must refuse: {', '.join(accepted)}"
+        )
     return answers
 
 
@@ -76,13 +86,17 @@ def forbidden(connection: Connection, topic: str) -> str:
     from kafka import KafkaProducer
     from kafka.errors import KafkaError
 
-    producer = KafkaProducer(acks="all", retries=0, max_block_ms=int(connection.timeout * 1000), **connection.settings())
+    producer = KafkaProducer(
+        acks="all", retries=0, max_block_ms=int(connection.timeout * 1000), **connection.settings()
+    )
     try:
         producer.send(topic, b"refused").get(timeout=connection.timeout)
     except KafkaError as error:
         if "Authorization" in type(error).__name__:
             return type(error).__name__
-        raise KafkaProblem(f"{connection.username} on topic {topic}: expected a refusal by the authorizer, got {explain(error)}") from error
+        raise KafkaProblem(
+            f"{connection.username} on topic {topic}: expected a refusal by the authorizer, got {explain(error)}"
+        ) from error
     finally:
         producer.close(timeout=5)
     raise KafkaProblem(f"{connection.username} could write to topic {topic}, for which it has no ACL")
@@ -91,7 +105,9 @@ def forbidden(connection: Connection, topic: str) -> str:
 def roundtrip(connection: Connection, topic: str, forbidden_topic: str | None) -> dict[str, Any]:
     refusal = login(connection)
     if refusal:
-        raise KafkaProblem(f"{connection.username} cannot log in on {', '.join(connection.bootstrap_servers)}: {refusal}")
+        raise KafkaProblem(
+            f"{connection.username} cannot log in on {', '.join(connection.bootstrap_servers)}: {refusal}"
+        )
     result: dict[str, Any] = {"roundtrip": produce_and_consume(connection, topic), "refused": refused(connection)}
     if forbidden_topic:
         result["refused"]["forbidden_topic"] = f"{forbidden_topic}: {forbidden(connection, forbidden_topic)}"

@@ -56,13 +56,15 @@ def read_storage(log_dirs: list[str], identity_file: str) -> dict[str, Any]:
         folder = Path(path)
         entry: dict[str, Any] = {"exists": folder.is_dir(), "formatted": False, "empty": True}
         if entry["exists"]:
-            entry["empty"] = not any(name != "lost+found" for name in os.listdir(folder))
+            entry["empty"] = not any(one.name != "lost+found" for one in folder.iterdir())
             meta = folder / META
             if meta.exists():
                 values = parse_properties(meta.read_text(encoding="utf-8", errors="replace"))
                 node = values.get("node.id", "")
                 entry.update(
-                    formatted=True, cluster_id=values.get("cluster.id", ""), node_id=int(node) if node.isdigit() else node,
+                    formatted=True,
+                    cluster_id=values.get("cluster.id", ""),
+                    node_id=int(node) if node.isdigit() else node,
                     directory_id=values.get("directory.id", ""),
                 )
         found[path] = entry
@@ -72,7 +74,9 @@ def read_storage(log_dirs: list[str], identity_file: str) -> dict[str, Any]:
     except FileNotFoundError:
         pass
     except ValueError as error:
-        raise StorageError(f"{identity_file} is not JSON ({error}): restore it from a backup, or from Parameter Store by hand") from error
+        raise StorageError(
+            f"{identity_file} is not JSON ({error}): restore it from a backup, or from Parameter Store by hand"
+        ) from error
     return {"log_dirs": found, "recorded": recorded}
 
 
@@ -105,7 +109,7 @@ class Decision:
     """What the run may do. With ``problems`` nothing may be touched."""
 
     cluster_id: str = ""
-    cluster_id_source: str = ""          # recorded | adopted | made
+    cluster_id_source: str = ""  # recorded | adopted | made
     initial_controllers: str = ""
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
@@ -126,7 +130,11 @@ def parse_initial_controllers(text: str) -> dict[int, str]:
 
 
 def decide(
-    nodes: list[Node], prefix: str, parameters: Mapping[str, str], controllers: Mapping[str, int], joining: list[int] | None = None
+    nodes: list[Node],
+    prefix: str,
+    parameters: Mapping[str, str],
+    controllers: Mapping[str, int],
+    joining: list[int] | None = None,
 ) -> Decision:
     """Compare disks, records and inventory, and say what each node needs.
 
@@ -144,7 +152,9 @@ def decide(
     ids: dict[int, str] = {}
     for node in nodes:
         if node.node_id in ids:
-            out.problems.append(f"{node.name} and {ids[node.node_id]} have the same node id {node.node_id}: every node needs its own")
+            out.problems.append(
+                f"{node.name} and {ids[node.node_id]} have the same node id {node.node_id}: every node needs its own"
+            )
         ids[node.node_id] = node.name
 
     # What the disks and the hosts' own records say of the cluster.
@@ -164,15 +174,19 @@ def decide(
     elif len(seen) == 1:
         out.cluster_id, out.cluster_id_source = next(iter(seen)), "adopted"
         out.parameters[f"{prefix}/cluster-id"] = out.cluster_id
-        out.notes.append(f"{prefix}/cluster-id is missing; adopted {out.cluster_id} on which {', '.join(seen[out.cluster_id])} agree")
+        out.notes.append(
+            f"{prefix}/cluster-id is missing; adopted {out.cluster_id} on which {', '.join(seen[out.cluster_id])} agree"
+        )
     elif seen:
         told = "; ".join(f"{cluster_id!r}: {', '.join(places)}" for cluster_id, places in sorted(seen.items()))
-        out.problems.append(f"{prefix}/cluster-id is missing and the disks belong to different clusters ({told}): nothing says which is this one")
+        out.problems.append(
+            f"{prefix}/cluster-id is missing and the disks belong to different clusters ({told}): nothing says which is this one"
+        )
     else:
         out.cluster_id, out.cluster_id_source = random_uuid(), "made"
         out.parameters[f"{prefix}/cluster-id"] = out.cluster_id
         out.notes.append(f"a new cluster: id {out.cluster_id}")
-    for cluster_id in ([out.cluster_id] if out.cluster_id else []):
+    for cluster_id in [out.cluster_id] if out.cluster_id else []:
         if not is_uuid(cluster_id):
             out.problems.append(f"the cluster id {cluster_id!r} is not a Kafka Uuid (22 characters of URL-safe base64)")
 
@@ -191,7 +205,8 @@ def decide(
         else:
             initial_text = ",".join(
                 f"{node.node_id}@{node.endpoint}:{random_uuid()}"
-                for node in sorted(nodes, key=lambda one: one.node_id) if node.is_controller
+                for node in sorted(nodes, key=lambda one: one.node_id)
+                if node.is_controller
             )
             out.parameters[f"{prefix}/initial-controllers"] = initial_text
     out.initial_controllers = initial_text
@@ -218,7 +233,9 @@ def decide(
                 )
             plan["directory_ids"][path] = entry.get("directory_id")
         if local and local.get("node_id") != node.node_id:
-            out.problems.append(f"{node.name}: its identity file says node id {local.get('node_id')}, the inventory {node.node_id}")
+            out.problems.append(
+                f"{node.name}: its identity file says node id {local.get('node_id')}, the inventory {node.node_id}"
+            )
         meta = formatted.get(node.metadata_dir)
         if meta and record and record != meta.get("directory_id"):
             out.problems.append(
@@ -245,7 +262,9 @@ def decide(
             continue
         dirty = [path for path in blank if not node.log_dirs[path].get("empty", True)]
         if dirty:
-            out.problems.append(f"{node.name}: {', '.join(dirty)} has no {META} but is not empty: refused to format over what is there")
+            out.problems.append(
+                f"{node.name}: {', '.join(dirty)} has no {META} but is not empty: refused to format over what is there"
+            )
             continue
         if node.node_id in initial:
             plan["action"] = "format"
@@ -264,14 +283,17 @@ def decide(
 
 
 def format_command(
-    java: str, libs: str, config: str, cluster_id: str, initial_controllers: str, log4j2: str | None = None
+    java: str, libs: str, config: str, cluster_id: str, *, initial_controllers: str, log4j2: str | None = None
 ) -> list[str]:
     """The storage tool's command line; nothing secret is in it."""
     command = [java, "-Xmx256m"]
     if log4j2:
         command.append(f"-Dlog4j2.configurationFile={log4j2}")
     command += ["-cp", f"{libs}/*", "kafka.tools.StorageTool", "format", "--config", config, "--cluster-id", cluster_id]
-    return [*command, *(["--initial-controllers", initial_controllers] if initial_controllers else ["--no-initial-controllers"])]
+    return [
+        *command,
+        *(["--initial-controllers", initial_controllers] if initial_controllers else ["--no-initial-controllers"]),
+    ]
 
 
 def format_storage(command: list[str], log_dirs: list[str], user: str) -> str:
@@ -281,7 +303,10 @@ def format_storage(command: list[str], log_dirs: list[str], user: str) -> str:
             raise StorageError(f"{path} has a {META}: it is formatted and will not be formatted again")
     result = subprocess.run(
         ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *command],
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     output = (result.stdout + result.stderr).strip()
     if result.returncode != 0:
@@ -300,4 +325,4 @@ def write_identity(path: str, content: Mapping[str, Any]) -> None:
         os.fsync(handle.fileno())
         os.fchmod(handle.fileno(), 0o644)
         os.fchown(handle.fileno(), 0, 0)
-    os.replace(partial, target)
+    partial.replace(target)

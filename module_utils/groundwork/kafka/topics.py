@@ -81,7 +81,10 @@ def make_plan(wanted: Sequence[Topic], present: Mapping[str, Present]) -> Plan:
                 "Correct the catalog, or make a new topic and move its producers and consumers."
             )
         if set(have.replication_factors) != {topic.replication_factor}:
-            plan.replication[topic.name] = {"present": list(have.replication_factors), "wanted": topic.replication_factor}
+            plan.replication[topic.name] = {
+                "present": list(have.replication_factors),
+                "wanted": topic.replication_factor,
+            }
         if differing := {key: value for key, value in topic.config.items() if have.config.get(key) != value}:
             plan.config_set[topic.name] = differing
         if extra := sorted(set(have.config) - set(topic.config) - RUNTIME_KEYS):
@@ -95,7 +98,9 @@ def diff(wanted: Sequence[Topic], present: Mapping[str, Present], plan: Plan) ->
     after: dict[str, Any] = {}
     for topic in plan.create:
         after[topic.name] = {
-            "partitions": topic.partitions, "replication_factor": topic.replication_factor, "config": dict(sorted(topic.config.items()))
+            "partitions": topic.partitions,
+            "replication_factor": topic.replication_factor,
+            "config": dict(sorted(topic.config.items())),
         }
     for name, (old, new) in plan.grow.items():
         before.setdefault(name, {})["partitions"] = old
@@ -121,7 +126,8 @@ def read(client: Any) -> dict[str, Present]:
             len(topic["partitions"]),
             tuple(sorted({len(part["replica_nodes"]) for part in topic["partitions"]})),
             {
-                key: str(entry["value"]) for key, entry in configs.get(topic["name"], {}).items()
+                key: str(entry["value"])
+                for key, entry in configs.get(topic["name"], {}).items()
                 if entry["config_source"] == "DYNAMIC_TOPIC_CONFIG"
             },
         )
@@ -138,35 +144,52 @@ def execute(client: Any, plan: Plan, check: bool) -> list[str]:
         answer = client.create_topics(
             {
                 topic.name: {
-                    "num_partitions": topic.partitions, "replication_factor": topic.replication_factor, "configs": dict(topic.config)
+                    "num_partitions": topic.partitions,
+                    "replication_factor": topic.replication_factor,
+                    "configs": dict(topic.config),
                 }
                 for topic in plan.create
             },
-            validate_only=check, raise_errors=False,
+            validate_only=check,
+            raise_errors=False,
         )
         refused += [
             f"topic {entry['name']} cannot be created: {error_text(entry['error_code'], entry['error_message'])}"
-            for entry in answer["topics"] if entry["error_code"]
+            for entry in answer["topics"]
+            if entry["error_code"]
         ]
     if plan.grow:
-        grown = client.create_partitions({name: new for name, (_, new) in plan.grow.items()}, validate_only=check, raise_errors=False)
+        grown = client.create_partitions(
+            {name: new for name, (_, new) in plan.grow.items()}, validate_only=check, raise_errors=False
+        )
         refused += [
             f"topic {entry.name} cannot get more partitions: {error_text(entry.error_code, entry.error_message)}"
-            for entry in grown.results if entry.error_code
+            for entry in grown.results
+            if entry.error_code
         ]
     names = sorted({*plan.config_set, *plan.config_reset})
     if names:
         answer = client.alter_configs(
             [
-                ConfigResource(ConfigResourceType.TOPIC, name, {
-                    **{key: (AlterConfigOp.SET, value) for key, value in plan.config_set.get(name, {}).items()},
-                    **{key: (AlterConfigOp.DELETE, None) for key in plan.config_reset.get(name, [])},
-                })
+                ConfigResource(
+                    ConfigResourceType.TOPIC,
+                    name,
+                    {
+                        **{key: (AlterConfigOp.SET, value) for key, value in plan.config_set.get(name, {}).items()},
+                        **dict.fromkeys(plan.config_reset.get(name, []), (AlterConfigOp.DELETE, None)),
+                    },
+                )
                 for name in names
             ],
-            validate_only=check, raise_on_unknown=False, incremental=True,
+            validate_only=check,
+            raise_on_unknown=False,
+            incremental=True,
         )
-        refused += [f"topic {name} cannot be configured: {result}" for name, result in answer.get("topic", {}).items() if result != "OK"]
+        refused += [
+            f"topic {name} cannot be configured: {result}"
+            for name, result in answer.get("topic", {}).items()
+            if result != "OK"
+        ]
     return refused
 
 

@@ -12,21 +12,21 @@ from .client import MECHANISM, Connection, KafkaProblem, admin, login
 
 # The principal that nodes' certificates map to: a user of that name would be a super user.
 RESERVED = frozenset({"kafka-node", "ANONYMOUS"})
-ITERATIONS = 4096          # Kafka's own minimum and default for SCRAM
-SETTLE_SECONDS = 10.0      # how long a new credential may take to reach the brokers
+ITERATIONS = 4096  # Kafka's own minimum and default for SCRAM
+SETTLE_SECONDS = 10.0  # how long a new credential may take to reach the brokers
 
 
 @dataclass(frozen=True)
 class User:
     name: str
-    password: str | None      # None: not made yet, known only to check mode
+    password: str | None  # None: not made yet, known only to check mode
     iterations: int = ITERATIONS
 
 
 @dataclass(frozen=True)
 class Verdict:
     name: str
-    action: str               # keep | create | update
+    action: str  # keep | create | update
     reason: str
 
 
@@ -49,7 +49,9 @@ def check_names(users: Sequence[User]) -> None:
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise KafkaProblem(f"user given twice: {', '.join(doubled)}")
     if taken := sorted(set(names) & RESERVED):
-        raise KafkaProblem(f"user name reserved for the brokers' own certificates: {', '.join(taken)}. Rename the service.")
+        raise KafkaProblem(
+            f"user name reserved for the brokers' own certificates: {', '.join(taken)}. Rename the service."
+        )
 
 
 def _logins(connection: Connection, users: Sequence[User]) -> dict[str, str]:
@@ -80,13 +82,20 @@ def ensure(connection: Connection, clients: Connection, users: Sequence[User], c
             from kafka.admin import UserScramCredentialUpsertion
 
             refused = {
-                name: message for name, message in client.alter_user_scram_credentials([
-                    UserScramCredentialUpsertion(user.name, MECHANISM, user.password, iterations=user.iterations)
-                    for user in users if user.name in pending
-                ]).items() if message
+                name: message
+                for name, message in client.alter_user_scram_credentials(
+                    [
+                        UserScramCredentialUpsertion(user.name, MECHANISM, user.password, iterations=user.iterations)
+                        for user in users
+                        if user.name in pending
+                    ]
+                ).items()
+                if message
             }
             if refused:
-                raise KafkaProblem("; ".join(f"user {name} cannot be made: {message}" for name, message in sorted(refused.items())))
+                raise KafkaProblem(
+                    "; ".join(f"user {name} cannot be made: {message}" for name, message in sorted(refused.items()))
+                )
             deadline = time.monotonic() + SETTLE_SECONDS
             waiting = [user for user in users if user.name in pending]
             while waiting:
@@ -102,6 +111,8 @@ def ensure(connection: Connection, clients: Connection, users: Sequence[User], c
         "changed": bool(pending),
         "created": [one.name for one in verdicts if one.action == "create"],
         "updated": {one.name: one.reason for one in verdicts if one.action == "update"},
-        "verified": [user.name for user in users if user.password is not None and (not check or user.name not in pending)],
+        "verified": [
+            user.name for user in users if user.password is not None and (not check or user.name not in pending)
+        ],
         "unknown": sorted(set(present) - {user.name for user in users}),
     }

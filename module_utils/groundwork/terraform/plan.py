@@ -61,6 +61,8 @@ class Change:
             what = DATA_ROLES.get(self.role, "")
         if not what:
             return ""
+        if self.action in {"delete", "replace"} and self.type == "aws_volume_attachment":
+            return f"{what} is detached"
         if self.action in {"delete", "replace"}:
             return f"{what} is {'deleted' if self.action == 'delete' else 'replaced by a new, empty one'}"
         stopped = sorted(STOPPING.intersection(self.attributes)) if self.type == "aws_instance" else []
@@ -191,13 +193,8 @@ def _change(entry: Mapping[str, Any]) -> Change | None:
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any], unknown: Mapping[str, Any]) -> Iterable[str]:
     for name in sorted({*before, *after, *unknown} - NOISE):
-        if unknown.get(name) is True:
-            # Computed by AWS after the change; only worth a word when it is all there is.
-            if before.get(name) is None and name not in after:
-                continue
-            if name not in before:
-                continue
-        elif before.get(name) == after.get(name):
+        # What only AWS can say after the change follows from the others.
+        if unknown.get(name) is True or before.get(name) == after.get(name):
             continue
         old, new = before.get(name), after.get(name)
         if name == "tags" and isinstance(old, dict) and isinstance(new, dict):

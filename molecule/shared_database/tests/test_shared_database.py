@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,9 +38,41 @@ def podman_exec(container: str, *command: str, stdin: str | bytes = "") -> str:
     return done.stdout.decode()
 
 
+class Session:
+    """A program in a container that is asked by lines: starting one for each question would take most of the time."""
+
+    END = "end of the answer"
+
+    def __init__(self, container: str, *command: str) -> None:
+        self._command = [PODMAN, "exec", "-i", container, *command]
+        self._process: subprocess.Popen[str] | None = None
+
+    def ask(self, text: str) -> list[str]:
+        if self._process is None:
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(
+                self._command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True
+            )
+        process = self._process
+        assert process.stdin and process.stdout
+        process.stdin.write(text)
+        process.stdin.flush()
+        lines: list[str] = []
+        for line in process.stdout:
+            if line.rstrip("\n") == self.END:
+                return lines
+            lines.append(line.rstrip("\n"))
+        # It ended at an error; the next question gets a new one.
+        self._process = None
+        raise AssertionError("\n".join(lines))
+
+
+ROOT = Session(SERVER, "mysql", *CLIENT, "--unbuffered")
+
+
 def root_sql(script: str) -> list[str]:
     """What the server's root sees: not what the module believes it did."""
-    return podman_exec(SERVER, "mysql", *CLIENT, stdin=script).splitlines()
+    return ROOT.ask(f"{script};\nSELECT '{Session.END}';\n")
 
 
 @functools.cache
@@ -90,23 +123,29 @@ def services() -> list[dict[str, Any]]:
     ]
 
 
-RUN = """
+RUN = f"""
 import json, sys
 sys.path.insert(0, "/tmp/gw")
 from groundwork.databases import run
 from groundwork.databases.model import DatabaseError
-call, check, options = json.load(sys.stdin)
-try:
-    answer = run.verify(options) if call == "verify" else run.ensure(options, check=check)
-except DatabaseError as error:
-    answer = {"error": str(error)}
-print(json.dumps(answer))
+for line in sys.stdin:
+    call, check, options = json.loads(line)
+    try:
+        answer = run.verify(options) if call == "verify" else run.ensure(options, check=check)
+    except DatabaseError as error:
+        answer = {{"error": str(error)}}
+    print(json.dumps(answer))
+    print("{Session.END}", flush=True)
 """
+MODULES = threading.local()
 
 
 def call(what: str = "ensure", *, check: bool = False, **more: Any) -> dict[str, Any]:
-    text = podman_exec(OPS, PYTHON, "-c", RUN, stdin=json.dumps([what, check, options(**more)]))
-    answer: dict[str, Any] = json.loads(text)
+    """What a module's task would do, on the ops host."""
+    if not hasattr(MODULES, "session"):
+        MODULES.session = Session(OPS, PYTHON, "-c", RUN)
+    lines = MODULES.session.ask(json.dumps([what, check, options(**more)]) + "\n")
+    answer: dict[str, Any] = json.loads(lines[-1])
     return answer
 
 
@@ -287,12 +326,15 @@ DRIFT = {
 
 @pytest.fixture
 def scratch() -> Iterator[None]:
+    clean = (
+        "DROP DATABASE IF EXISTS drift; DROP ROLE IF EXISTS drift_role; DROP USER IF EXISTS `fileflow_user`@`10.1.%`"
+    )
     root_sql(
-        "CREATE DATABASE drift; CREATE TABLE drift.t (a INT, `b %s` INT); CREATE ROLE drift_role;"
+        f"{clean}; CREATE DATABASE drift; CREATE TABLE drift.t (a INT, `b %s` INT); CREATE ROLE drift_role;"
         "CREATE PROCEDURE drift.p() SELECT 1; CREATE FUNCTION drift.f() RETURNS INT DETERMINISTIC RETURN 1"
     )
     yield
-    root_sql("DROP DATABASE drift; DROP ROLE drift_role; DROP USER IF EXISTS `fileflow_user`@`10.1.%`")
+    root_sql(clean)
 
 
 @pytest.mark.parametrize("kind", DRIFT)
@@ -328,8 +370,9 @@ def test_what_the_administrator_may_not_revoke_is_told_and_the_rest_is_done() ->
 
 
 def test_unknown_is_reported_and_never_touched() -> None:
+    clean = "DROP DATABASE IF EXISTS stray; DROP USER IF EXISTS stray_user, fileflow_user@'10.9.%'"
     root_sql(
-        "CREATE DATABASE stray; CREATE USER stray_user IDENTIFIED BY 'x'; GRANT SELECT ON `fileflow`.* TO stray_user;"
+        f"{clean}; CREATE DATABASE stray; CREATE USER stray_user IDENTIFIED BY 'x'; GRANT SELECT ON `fileflow`.* TO stray_user;"
         "CREATE USER fileflow_user@'10.9.%' IDENTIFIED BY 'x'; GRANT fileflow_user TO stray_user"
     )
     before = root_sql("SHOW GRANTS FOR stray_user; SHOW CREATE USER stray_user; SHOW CREATE DATABASE stray")
@@ -345,7 +388,7 @@ def test_unknown_is_reported_and_never_touched() -> None:
         assert any("`fileflow_user`@`10.9.%` answers instead" in line for line in answer["report_warnings"])
         assert root_sql("SHOW GRANTS FOR stray_user; SHOW CREATE USER stray_user; SHOW CREATE DATABASE stray") == before
     finally:
-        root_sql("DROP DATABASE stray; DROP USER stray_user, fileflow_user@'10.9.%'")
+        root_sql(clean)
 
 
 def test_second_password_is_reported() -> None:

@@ -77,7 +77,7 @@ run "no_performance_insights_on_small_classes" {
   }
 
   assert {
-    condition     = !output.performance_insights && aws_db_instance.this.performance_insights_kms_key_id == null
+    condition     = !output.performance_insights && !aws_db_instance.this.performance_insights_enabled
     error_message = "RDS refuses Performance Insights on db.t3.small"
   }
 }

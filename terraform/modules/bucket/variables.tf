@@ -1,0 +1,28 @@
+variable "name" {
+  description = "Name of the bucket; unique in the world, so the account id belongs into it."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name))
+    error_message = "A bucket name has 3 to 63 lower-case letters, digits or hyphens and starts and ends with a letter or digit."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "Key of the objects."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.kms_key_arn, "arn:")
+    error_message = "Give the key's ARN."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the bucket while it has objects."
+  type        = bool
+  nullable    = false
+  default     = true
+}

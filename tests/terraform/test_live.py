@@ -1,0 +1,311 @@
+"""local and prod on a moto each: apply, an empty plan, what must be refused, what must be repaired, destroy, nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from conftest import TERRAFORM, Estate
+from groundwork import contract
+from groundwork.account import check_account
+from groundwork.aws_client import AwsError
+from groundwork.terraform import TerraformError, graph
+
+ENVIRONMENTS = ("local", "prod")
+COMPONENTS = list(graph.load(TERRAFORM / "components.yml"))
+
+
+@pytest.fixture(scope="module")
+def estates(estate_of: Callable[[str], Estate]) -> dict[str, Estate]:
+    """Both environments applied side by side: most of an apply is waiting for the database."""
+    made = {env: estate_of(env) for env in ENVIRONMENTS}
+
+    def apply(estate: Estate) -> dict[str, str]:
+        blocked = estate.statuses(check=True)
+        assert set(blocked.values()) == {"blocked"}, "nothing can be planned before the bootstrap"
+        assert estate.client("s3").list_buckets()["Buckets"] == [], "check mode must not make the bucket"
+        return estate.statuses()
+
+    with ThreadPoolExecutor(len(made)) as pool:
+        statuses = dict(zip(made, pool.map(apply, made.values()), strict=True))
+    for env, status in statuses.items():
+        assert status == dict.fromkeys(COMPONENTS, "applied"), env
+    return made
+
+
+def both(estates: dict[str, Estate], work: Callable[[Estate], Any]) -> dict[str, Any]:
+    with ThreadPoolExecutor(len(estates)) as pool:
+        return dict(zip(estates, pool.map(work, estates.values()), strict=True))
+
+
+def states(estate: Estate) -> dict[str, dict[str, Any]]:
+    s3 = estate.client("s3")
+    found = {}
+    for use in ("bootstrap", "state"):
+        bucket = f"{estate.env}-groundwork-{use}-{estate.catalog['account_id']}"
+        for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+            if entry["Key"].endswith("terraform.tfstate"):
+                found[entry["Key"].split("/")[1]] = json.loads(
+                    s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+                )
+    return found
+
+
+def test_the_second_plan_is_empty(estates: dict[str, Estate]) -> None:
+    for env, status in both(estates, lambda estate: estate.statuses()).items():
+        assert status == dict.fromkeys(COMPONENTS, "unchanged"), env
+
+
+def test_the_contract_is_kept(estates: dict[str, Estate], monkeypatch: pytest.MonkeyPatch) -> None:
+    estate = estates["local"]
+    written = {
+        name: {
+            instance["attributes"]["name"].replace("/local/", "/{env}/"): instance["attributes"]["type"]
+            for resource in state["resources"]
+            if resource["mode"] == "managed" and resource["type"] == "aws_ssm_parameter"
+            for instance in resource["instances"]
+        }
+        for name, state in states(estate).items()
+    }
+    components = graph.load(TERRAFORM / "components.yml")
+    read = {name: contract.reads(TERRAFORM / "components" / name) for name in components}
+    needs = {name: component.needs for name, component in components.items()}
+    problems = contract.lint(contract.load(TERRAFORM / "contract.yml"), written, read, needs)
+    assert not problems, "\n".join(problems)
+
+    for env, estate in estates.items():
+        for name, value in estate.aws.items():
+            monkeypatch.setenv(name, value)
+        assert contract.check_live(TERRAFORM / "contract.yml", env, estate.catalog["region"]) > 30
+
+
+def test_a_missing_parameter_is_named_with_its_producer(
+    estates: dict[str, Estate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate = estates["local"]
+    for name, value in estate.aws.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(contract.ContractError, match=r"/shared/kafka/dev/node-names is missing: apply 60-kafka"):
+        contract.check_live(TERRAFORM / "contract.yml", "dev", estate.catalog["region"])
+
+
+def test_the_master_password_is_in_no_state_and_opens_the_database(estates: dict[str, Estate]) -> None:
+    for env, estate in estates.items():
+        client = estate.client("secretsmanager")
+        secret = json.loads(client.get_secret_value(SecretId=f"{env}-shared-mysql-master")["SecretString"])
+        assert sorted(secret) == ["engine", "host", "password", "port", "username"]
+        instance = estate.client("rds").describe_db_instances()["DBInstances"][0]
+        assert secret["host"] == instance["Endpoint"]["Address"]
+        assert (secret["port"], secret["username"], len(secret["password"])) == (3306, "admin", 40)
+        origin = client.get_secret_value(SecretId=f"{env}-shared-mysql-master-password")["SecretString"]
+        assert origin == secret["password"], "both secrets must hold the instance's password"
+        assert secret["password"] not in json.dumps(states(estate))
+        for path in (estate.work / "terraform").rglob("*"):
+            if path.is_file() and not path.is_symlink() and path.stat().st_size < 5_000_000:
+                assert secret["password"].encode() not in path.read_bytes(), path
+
+
+def test_prod_is_protected_and_local_is_not(estates: dict[str, Estate]) -> None:
+    def facts(estate: Estate) -> tuple[Any, ...]:
+        database = estate.client("rds").describe_db_instances()["DBInstances"][0]
+        gateways = estate.client("ec2").describe_nat_gateways()["NatGateways"]
+        return (
+            database["MultiAZ"],
+            database["DeletionProtection"],
+            database["BackupRetentionPeriod"],
+            database["StorageEncrypted"],
+            database["StorageType"],
+            len(gateways),
+        )
+
+    assert facts(estates["prod"]) == (
+        True,
+        True,
+        7,
+        True,
+        "gp3",
+        len(estates["prod"].catalog["network"]["availability_zones"]),
+    )
+    assert facts(estates["local"]) == (False, False, 3, True, "gp3", 1)
+
+
+def test_hosts_are_what_the_inventory_looks_for(estates: dict[str, Estate]) -> None:
+    for env, estate in estates.items():
+        reservations = estate.client("ec2").describe_instances()["Reservations"]
+        hosts = {}
+        for instance in (instance for reservation in reservations for instance in reservation["Instances"]):
+            tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+            hosts[tags["Name"]] = (tags, instance)
+        kafka = estate.catalog["kafka"]
+        wanted = {f"{env}-kafka-{number + 1}" for number in range(kafka["brokers"])}
+        if kafka["topology"] == "isolated":
+            wanted |= {f"{env}-kafka-controller-{number + 101}" for number in range(kafka["controllers"])}
+        wanted |= {f"{env}-ops-{number + 1}" for number in range(estate.catalog["ops"]["count"])}
+        assert set(hosts) == wanted
+        tags, first = hosts[f"{env}-kafka-1"]
+        base = ".".join(estate.catalog["network"]["vpc_cidr"].split(".")[:2])
+        assert first["PrivateIpAddress"] == f"{base}.0.11"
+        assert tags["DnsName"] == f"kafka-1.{env}.internal"
+        required = {
+            "Environment",
+            "Service",
+            "Owner",
+            "CostCenter",
+            "Team",
+            "Lifecycle",
+            "DataClass",
+            "ManagedBy",
+            "Repository",
+        }
+        assert required <= set(tags)
+
+
+def fewer_brokers(catalog: dict[str, Any]) -> None:
+    catalog["kafka"]["brokers"] -= 1
+
+
+def test_losing_a_broker_is_refused_and_nothing_is_applied(estates: dict[str, Estate]) -> None:
+    estate = estates["local"]
+    catalog = estate.write_catalog("fewer", fewer_brokers)
+    before = states(estate)["60-kafka"]["serial"]
+    with pytest.raises(TerraformError, match=r"volume is deleted[\s\S]*-e confirm=local-60-kafka"):
+        estate.engine(catalog_path=catalog, components=("60-kafka",)).run()
+    with pytest.raises(TerraformError, match="confirm=local-60-kafka"):
+        estate.engine(catalog_path=catalog, components=("60-kafka",), confirm="yes,local,60-kafka,prod-60-kafka").run()
+    assert states(estate)["60-kafka"]["serial"] == before
+    predicted = estate.engine(catalog_path=catalog, components=("60-kafka",), check=True).run()
+    assert predicted[0].status == "planned"
+    assert any("WOULD BE REFUSED" in line for line in estate.lines)
+
+
+def test_a_rule_changed_by_hand_is_found_and_repaired(estates: dict[str, Estate]) -> None:
+    estate = estates["local"]
+    ec2 = estate.client("ec2")
+    group = next(
+        group for group in ec2.describe_security_groups()["SecurityGroups"] if group["GroupName"] == "local-alb"
+    )
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group["GroupId"]]}])[
+        "SecurityGroupRules"
+    ]
+    rule = next(rule for rule in rules if not rule["IsEgress"] and rule["FromPort"] == 443)
+    ec2.revoke_security_group_ingress(GroupId=group["GroupId"], SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+    selected = ("30-security-groups",)
+    check = estate.engine(components=selected, check=True).run()[0]
+    assert [change.address for change in check.summary.changes] == [
+        'module.groups.aws_vpc_security_group_ingress_rule.public["alb:443"]'
+    ]
+    assert estate.statuses(components=selected) == {"30-security-groups": "applied"}
+    assert estate.statuses(components=selected, check=True) == {"30-security-groups": "unchanged"}
+
+
+def test_lost_states_are_adopted(estates: dict[str, Estate]) -> None:
+    """The bootstrap's state is lost and its bucket and table survive; and a parameter that no state knows."""
+    estate = estates["local"]
+    s3 = estate.client("s3")
+    account = estate.catalog["account_id"]
+    s3.delete_object(Bucket=f"local-groundwork-bootstrap-{account}", Key="components/00-bootstrap/terraform.tfstate")
+    result = estate.engine(components=("00-bootstrap",)).run()[0]
+    assert result.status == "applied"
+    assert result.summary.count("import") >= 1, result.summary.lines()
+    assert result.summary.count("create") == 5, result.summary.lines()
+    assert states(estate)["30-security-groups"], "the other states are still there"
+    assert estate.statuses(components=("00-bootstrap",)) == {"00-bootstrap": "unchanged"}
+
+    key = "components/20-kms/terraform.tfstate"
+    state = states(estate)["20-kms"]
+    exported = [resource for resource in state["resources"] if resource["type"] == "aws_ssm_parameter"]
+    exported[0]["instances"] = [entry for entry in exported[0]["instances"] if "sqs" not in entry["index_key"]]
+    state["serial"] += 1
+    s3.put_object(Bucket=f"local-groundwork-state-{account}", Key=key, Body=json.dumps(state).encode())
+    assert estate.statuses(components=("20-kms",)) == {"20-kms": "applied"}
+    assert any("adopted what a killed run had made" in line for line in estate.lines), estate.lines
+
+
+def test_somebody_elses_lock_is_respected(estates: dict[str, Estate]) -> None:
+    estate = estates["local"]
+    s3 = estate.client("s3")
+    bucket = f"local-groundwork-state-{estate.catalog['account_id']}"
+    key = "components/40-iam/terraform.tfstate.tflock"
+    lock = {"ID": "11111111-2222-3333-4444-555555555555", "Operation": "OperationTypeApply", "Who": "ann@elsewhere"}
+    lock |= {"Info": "", "Version": "1.11.4", "Created": "2026-01-01T00:00:00Z", "Path": f"{bucket}/{key}"}
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(lock).encode())
+    work = estate.work / "terraform/40-iam"
+    # A dead run of ours was there too: its lock would be broken, this one must not be.
+    (work / "process.json").write_text(json.dumps({"pid": os.getpid(), "born": "1", "started": 1.0}))
+    try:
+        with pytest.raises(TerraformError, match=r"locked by ann@elsewhere since 2026-01-01.*force-unlock 11111111"):
+            estate.engine(components=("40-iam",)).run()
+    finally:
+        s3.delete_object(Bucket=bucket, Key=key)
+        (work / "process.json").unlink(missing_ok=True)
+
+
+def test_another_account_is_one_clear_line(estates: dict[str, Estate]) -> None:
+    estate = estates["local"]
+    with pytest.raises(AwsError) as error:
+        check_account("999999999999", estate.catalog["region"], estate.aws, "prod")
+    assert "\n" not in str(error.value)
+    assert "credentials are of account 123456789012" in str(error.value)
+    assert "the inventory names 999999999999" in str(error.value)
+    with pytest.raises(AwsError, match="Nothing was touched"):
+        check_account("1", "ap-northeast-2", {**estate.aws, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "local")
+
+
+def test_destroying_leaves_nothing(estates: dict[str, Estate]) -> None:
+    with pytest.raises(TerraformError, match="confirm=local-50-shared-rds"):
+        estates["local"].engine(state="absent", components=("50-shared-rds",)).run()
+
+    def destroy(estate: Estate) -> None:
+        estate.overrides = OPEN if estate.env == "prod" else {}
+        if estate.overrides:
+            # Protected resources are opened first, in a change of its own.
+            opened = estate.statuses(components=("00-bootstrap", "50-shared-rds", "60-kafka"))
+            assert set(opened.values()) == {"applied"}
+        confirm = ",".join(f"{estate.env}-{name}" for name in COMPONENTS)
+        assert set(estate.statuses(state="absent", confirm=confirm).values()) == {"destroyed"}
+
+    both(estates, destroy)
+    for env, estate in estates.items():
+        assert leftovers(estate) == [], env
+
+
+OPEN = {"deletion_protection": "false", "apply_immediately": "true"}
+
+
+def leftovers(estate: Estate) -> list[str]:
+    """What still exists, apart from what AWS itself keeps: keys waiting for their end, hosts that are terminated."""
+    ec2 = estate.client("ec2")
+    left = [bucket["Name"] for bucket in estate.client("s3").list_buckets()["Buckets"]]
+    left += [
+        parameter["Name"]
+        for parameter in estate.client("ssm").describe_parameters(
+            ParameterFilters=[{"Key": "Name", "Option": "BeginsWith", "Values": ["/shared"]}]
+        )["Parameters"]
+    ]
+    left += [role["RoleName"] for role in estate.client("iam").list_roles()["Roles"]]
+    left += [
+        database["DBInstanceIdentifier"] for database in estate.client("rds").describe_db_instances()["DBInstances"]
+    ]
+    left += [secret["Name"] for secret in estate.client("secretsmanager").list_secrets()["SecretList"]]
+    left += [group["logGroupName"] for group in estate.client("logs").describe_log_groups()["logGroups"]]
+    left += estate.client("dynamodb").list_tables()["TableNames"]
+    left += [alarm["AlarmName"] for alarm in estate.client("cloudwatch").describe_alarms()["MetricAlarms"]]
+    left += [namespace["Name"] for namespace in estate.client("servicediscovery").list_namespaces()["Namespaces"]]
+    left += [vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc.get("IsDefault")]
+    left += [volume["VolumeId"] for volume in ec2.describe_volumes()["Volumes"]]
+    left += [
+        instance["InstanceId"]
+        for reservation in ec2.describe_instances()["Reservations"]
+        for instance in reservation["Instances"]
+        if instance["State"]["Name"] != "terminated"
+    ]
+    kms = estate.client("kms")
+    for key in kms.list_keys()["Keys"]:
+        metadata = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+        if metadata["KeyManager"] == "CUSTOMER" and metadata["KeyState"] != "PendingDeletion":
+            left.append(metadata["Arn"])
+    return left
