@@ -56,8 +56,12 @@ def states(estate: Estate) -> dict[str, dict[str, Any]]:
 
 
 def test_the_second_plan_is_empty(estates: dict[str, Estate]) -> None:
-    for env, status in both(estates, lambda estate: estate.statuses()).items():
-        assert status == dict.fromkeys(COMPONENTS, "unchanged"), env
+    def differences(estate: Estate) -> list[str]:
+        results = estate.engine(check=True).run()
+        assert [result.name for result in results if result.status not in {"unchanged", "planned"}] == []
+        return [f"{result.name}: {line}" for result in results for line in result.summary.lines()]
+
+    assert both(estates, differences) == {env: [] for env in estates}
 
 
 def test_the_contract_is_kept(estates: dict[str, Estate], monkeypatch: pytest.MonkeyPatch) -> None:

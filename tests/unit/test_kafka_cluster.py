@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from groundwork.kafka import cluster
 from groundwork.kafka.client import KafkaProblem, explain, kafka_uuid
 
@@ -70,7 +69,11 @@ def change(path: list[Any], value: Any) -> list[str]:
     [
         (["quorum", "leader_id"], -1, "the quorum has no leader"),
         (["under_min_isr_partitions"], ["t-0"], "partition below min ISR: t-0"),
-        (["offline_partitions"], [f"t-{i}" for i in range(7)], "partition without a leader: t-0, t-1, t-2, t-3, t-4 and 2 more"),
+        (
+            ["offline_partitions"],
+            [f"t-{i}" for i in range(7)],
+            "partition without a leader: t-0, t-1, t-2, t-3, t-4 and 2 more",
+        ),
         (["log_dirs", 0, "error"], "storage error", "storage error"),
         (["log_dirs", 0, "free_percent"], 1.5, "1.5 % free"),
         (["unreadable"], ["topic t: gone"], "cannot read topic t: gone"),
@@ -133,7 +136,7 @@ def test_gate_fails_closed() -> None:
 
 def test_gate_does_not_take_an_answer_without_a_verdict_for_healthy() -> None:
     clock = Clock()
-    outcome = cluster.gate(lambda: {}, 1, 1.0, 3.0, clock=clock, sleep=clock.sleep)
+    outcome = cluster.gate(dict, 1, 1.0, 3.0, clock=clock, sleep=clock.sleep)
     assert (outcome["passed"], outcome["reasons"]) == (False, ["the answer gave no verdict"])
 
 

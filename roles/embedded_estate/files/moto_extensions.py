@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import sys
+import threading
 from typing import Any
 
 
@@ -128,6 +129,56 @@ def instance_groups() -> None:
     Instance.security_groups = property(groups, give)
 
 
+def instance_termination_guard() -> None:
+    """RunInstances drops DisableApiTermination, though its backend would take it."""
+    from moto.ec2.models.instances import InstanceBackend
+    from moto.ec2.responses.instances import InstanceResponse
+
+    given = threading.local()
+    respond, run = InstanceResponse.run_instances, InstanceBackend.run_instances
+
+    def response(request: Any) -> Any:
+        given.guard = request._get_param("DisableApiTermination") is True
+        return respond(request)
+
+    def run_instances(backend: Any, *args: Any, **kwargs: Any) -> Any:
+        return run(backend, *args, disable_api_termination=getattr(given, "guard", False), **kwargs)
+
+    InstanceResponse.run_instances = response
+    InstanceBackend.run_instances = run_instances
+
+
+def database_monitoring() -> None:
+    """Enhanced monitoring and Performance Insights of a database are accepted and forgotten."""
+    from moto.rds.models import DBInstance
+
+    construct = DBInstance.__init__
+    remembered = (
+        "monitoring_interval",
+        "monitoring_role_arn",
+        "enable_performance_insights",
+        "performance_insights_kms_key_id",
+        "performance_insights_retention_period",
+    )
+
+    def init(database: Any, *args: Any, **kwargs: Any) -> None:
+        construct(database, *args, **kwargs)
+        for name in remembered:
+            setattr(database, name, kwargs.get(name))
+
+    DBInstance.__init__ = init
+    DBInstance.performance_insights_enabled = property(
+        lambda database: bool(getattr(database, "enable_performance_insights", False))
+    )
+
+
+def versioned_delete_markers() -> None:
+    """Removing the last version of a key fails when a delete marker is among its versions."""
+    from moto.s3.models import FakeDeleteMarker
+
+    FakeDeleteMarker.dispose = lambda _marker, *_args, **_kwargs: None
+
+
 def instance_monitoring() -> None:
     """MonitorInstances and UnmonitorInstances are not implemented."""
     from moto.core.responses import ActionResult
@@ -159,7 +210,10 @@ EXTENSIONS = (
     debian_images,
     parameter_source,
     plain_http_buckets,
+    versioned_delete_markers,
     instance_groups,
+    instance_termination_guard,
+    database_monitoring,
     instance_monitoring,
 )
 

@@ -23,7 +23,7 @@ module "state" {
 
 import {
   for_each = var.adopt.bucket ? [local.bucket_name] : []
-  to       = module.state.aws_s3_bucket.state
+  to       = module.state.module.bucket.aws_s3_bucket.this
   id       = each.value
 }
 

@@ -11,6 +11,7 @@ data "aws_ssm_parameter" "this" {
     private_subnet_ids   = "/shared/network/private-subnet-ids"
     private_subnet_cidrs = "/shared/network/private-subnet-cidrs"
     namespace_id         = "/shared/network/namespace-id"
+    s3_key_arn           = "/shared/kms/s3-key-arn"
     kafka_group_id       = "/shared/security-groups/${module.context.environment}/kafka-id"
     ops_group_id         = "/shared/security-groups/${module.context.environment}/ops-id"
     kafka_profile        = "/shared/iam/${module.context.environment}/kafka-instance-profile"
@@ -93,6 +94,15 @@ module "hosts" {
   namespace_id = local.shared.namespace_id
 }
 
+# Snapshots of the metadata and exported configuration; brokers may write below kafka/ (component 40-iam).
+module "backup" {
+  source = "../../modules/bucket"
+
+  name                = "${local.env}-kafka-backup-${module.context.account_id}"
+  kms_key_arn         = local.shared.s3_key_arn
+  deletion_protection = var.settings.deletion_protection
+}
+
 module "exports" {
   source = "../../modules/ssm-exports"
 
@@ -101,6 +111,7 @@ module "exports" {
       description = "Kafka brokers for SASL_SSL clients"
       value       = join(",", [for name in local.brokers : "${module.hosts.dns_names[name]}:9094"])
     }
+    "/shared/kafka/${local.env}/backup-bucket"     = { description = "Bucket of the cluster's backups", value = module.backup.name }
     "/shared/kafka/${local.env}/security-group-id" = { description = "Kafka security group", value = local.shared.kafka_group_id }
     "/shared/kafka/${local.env}/node-names" = {
       description = "Kafka nodes, as the inventory names them"

@@ -10,12 +10,12 @@ variable "name" {
 }
 
 variable "kms_key_arn" {
-  description = "Key of the objects."
+  description = "Key of the objects. Empty: the account's aws/s3 key."
   type        = string
   nullable    = false
 
   validation {
-    condition     = startswith(var.kms_key_arn, "arn:")
+    condition     = var.kms_key_arn == "" || startswith(var.kms_key_arn, "arn:")
     error_message = "Give the key's ARN."
   }
 }

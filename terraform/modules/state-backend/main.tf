@@ -1,79 +1,16 @@
-resource "aws_s3_bucket" "state" {
-  bucket        = var.bucket_name
-  force_destroy = !var.deletion_protection
+module "bucket" {
+  source = "../bucket"
 
-  tags = { Name = var.bucket_name }
-}
-
-resource "aws_s3_bucket_versioning" "state" {
-  bucket = aws_s3_bucket.state.id
-
-  versioning_configuration {
-    status = "Enabled"
-  }
-}
-
-# The customer keys of the environment are made with this bucket's help, so it cannot use one of them.
-resource "aws_s3_bucket_server_side_encryption_configuration" "state" {
-  bucket = aws_s3_bucket.state.id
-
-  rule {
-    bucket_key_enabled = true
-
-    apply_server_side_encryption_by_default {
-      sse_algorithm = "aws:kms"
-    }
-  }
-}
-
-resource "aws_s3_bucket_public_access_block" "state" {
-  bucket = aws_s3_bucket.state.id
-
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_ownership_controls" "state" {
-  bucket = aws_s3_bucket.state.id
-
-  rule {
-    object_ownership = "BucketOwnerEnforced"
-  }
-}
-
-data "aws_iam_policy_document" "state" {
-  statement {
-    sid       = "RefusePlainHttp"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
-resource "aws_s3_bucket_policy" "state" {
-  bucket = aws_s3_bucket.state.id
-  policy = data.aws_iam_policy_document.state.json
-
-  depends_on = [aws_s3_bucket_public_access_block.state]
+  name = var.bucket_name
+  # The customer keys of the environment are made with this bucket's help, so it cannot use one of them.
+  kms_key_arn         = ""
+  deletion_protection = var.deletion_protection
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "state" {
   count = var.noncurrent_days > 0 ? 1 : 0
 
-  bucket = aws_s3_bucket.state.id
+  bucket = module.bucket.name
 
   rule {
     id     = "old-versions"
@@ -97,7 +34,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "state" {
     }
   }
 
-  depends_on = [aws_s3_bucket_versioning.state]
+  # Rules for old versions need a versioned bucket.
+  depends_on = [module.bucket]
 }
 
 resource "aws_dynamodb_table" "lock" {

@@ -9,22 +9,12 @@ variables {
   lock_table_name = "test-groundwork-state-lock"
 }
 
-run "states_are_versioned_private_and_kept" {
+run "old_states_and_the_lock_table_are_kept" {
   command = plan
 
   assert {
-    condition     = aws_s3_bucket_versioning.state.versioning_configuration[0].status == "Enabled" && !aws_s3_bucket.state.force_destroy
-    error_message = "a state must be restorable, and a bucket with states must not be deletable"
-  }
-
-  assert {
-    condition = alltrue([
-      aws_s3_bucket_public_access_block.state.block_public_acls,
-      aws_s3_bucket_public_access_block.state.block_public_policy,
-      aws_s3_bucket_public_access_block.state.ignore_public_acls,
-      aws_s3_bucket_public_access_block.state.restrict_public_buckets,
-    ])
-    error_message = "the bucket is private"
+    condition     = aws_s3_bucket_lifecycle_configuration.state[0].rule[0].noncurrent_version_expiration[0].noncurrent_days == 90
+    error_message = "replaced states are kept for 90 days"
   }
 
   assert {
