@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -309,7 +312,40 @@ def leftovers(estate: Estate) -> list[str]:
     ]
     kms = estate.client("kms")
     for key in kms.list_keys()["Keys"]:
-        metadata = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
-        if metadata["KeyManager"] == "CUSTOMER" and metadata["KeyState"] != "PendingDeletion":
-            left.append(metadata["Arn"])
+        state = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"]
+        # AWS's own keys (aws/s3, aws/ebs) stay; ours are known by their tags.
+        tags = {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key["KeyId"])["Tags"]}
+        if tags.get("ManagedBy") == "terraform" and state != "PendingDeletion":
+            left.append(key["KeyArn"])
     return left
+
+
+def test_a_killed_terraform_is_finished_by_the_next_run(estate_of: Callable[[str], Estate]) -> None:
+    """SIGKILL in the middle of an apply: the lock stays, the state lacks what was made last. The next run goes on."""
+    estate = estate_of("local")
+    selected = ("00-bootstrap", "20-kms")
+    estate.statuses(components=selected[:1])
+    work = estate.work / "terraform/20-kms"
+
+    def kill() -> bool:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, ValueError):
+                if '"apply_complete"' in (work / "apply.log").read_text():
+                    # Like a machine that goes down: the provider dies with it.
+                    os.killpg(json.loads((work / "process.json").read_text())["pid"], signal.SIGKILL)
+                    return True
+            time.sleep(0.02)
+        return False
+
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(kill)
+        with pytest.raises(TerraformError, match="20-kms"):
+            estate.statuses(components=selected)
+    assert killed.result(), "the apply was over before it could be killed"
+
+    assert estate.statuses(components=selected)["20-kms"] == "applied", estate.lines
+    assert any("broke the lock of a killed run" in line for line in estate.lines), estate.lines
+    assert estate.statuses(components=selected, check=True) == dict.fromkeys(selected, "unchanged")
+    keys = estate.client("kms").list_aliases()["Aliases"]
+    assert len([alias for alias in keys if alias["AliasName"].startswith("alias/local-")]) == 7

@@ -242,7 +242,7 @@ def test_variables_of_the_contract_have_values(aws: tuple[str, int]) -> None:
     assert values["groundwork_dir"] == str(PROJECT)
     assert values["groundwork_work"] == str(PROJECT / ".groundwork" / "mine")
     assert values["dns_domain"] == "local.internal"
-    assert values["ansible_connection"] == "containers.podman.podman"
+    assert values["ansible_connection"] == "groundwork_podman"
     assert values["ansible_host"] == "groundwork-mine-local-kafka-1"
     assert values["private_ip"].count(".") == 3
     assert values["dns_name"] == "kafka-1.local.internal"

@@ -299,7 +299,8 @@ class Processes:
         finally:
             with self._lock:
                 self._running.pop(process.pid, None)
-        if record is not None:
+        # One that was killed leaves its lock behind: the record tells the next run whose that is.
+        if record is not None and code >= 0:
             record.unlink(missing_ok=True)
         if self.stopping.is_set() and code != 0:
             raise Stopped("stopped")
