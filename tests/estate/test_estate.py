@@ -56,9 +56,10 @@ def test_no_secret_is_in_argv_or_output(estate: Estate, first_run: Run) -> None:
     )
     passwords = []
     for name in names:
-        value = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+        text = secrets.get_secret_value(SecretId=name)["SecretString"]
+        value = json.loads(text) if text.startswith("{") else {"password": text}
         passwords += [value[key] for key in ("password", "private_key") if key in value]
-    assert len(passwords) >= 8
+    assert len(passwords) == len(names)
     arguments = "".join(estate.on(host, "ps", "-eo", "args") for host in [*BROKERS, "local-ops-1"])
     for password in passwords:
         needle = password if len(password) < 100 else password.splitlines()[1]
