@@ -118,9 +118,7 @@ def count_rules(estate: Estate) -> int:
 
 
 def break_alloy(estate: Estate) -> str:
-    path = estate.on(
-        "local-kafka-2", "sh", "-c", "ls /etc/alloy/conf.d/*.alloy | head -n 1"
-    ).strip()
+    path = estate.on("local-kafka-2", "sh", "-c", "ls /etc/alloy/conf.d/*.alloy | head -n 1").strip()
     estate.on("local-kafka-2", "sh", "-c", f"echo '// edited by hand' >> {path}")
     return path
 

@@ -56,9 +56,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     specs = [
         {"name": "prometheus", "image": "observability", "ip": f"{NETWORK}.255.20", "aliases": ["prometheus"],
          "command": [RUN, "prometheus"], "volumes": {"prometheus": "/var/lib/prometheus"},
-         "binds": {str(folder / "prometheus"): "/etc/groundwork"}},
+         "binds": [f"{folder / 'prometheus'}:/etc/groundwork"]},
         {"name": "lgtm", "image": "observability", "ip": f"{NETWORK}.255.21", "aliases": ["lgtm.local.internal"],
-         "command": [RUN, "proxy"], "binds": {str(folder / "lgtm"): "/etc/groundwork"}},
+         "command": [RUN, "proxy"], "binds": [f"{folder / 'lgtm'}:/etc/groundwork"]},
     ]  # fmt: skip
     try:
         containers.apply(ESTATE, "observability", [containers.Container.parse(one) for one in specs], False)
