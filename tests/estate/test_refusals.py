@@ -58,10 +58,10 @@ def test_production_with_the_credentials_of_another_account(bare: Estate, first_
 
 
 def test_a_range_in_use_is_refused(bare: Estate) -> None:
-    """The range of a route of this machine: the estate's own tests make one on a dummy device."""
+    """The range of a route of this machine: the estate's own tests make one on a bridge."""
     import subprocess
 
-    subprocess.run(["ip", "link", "add", "gwtest0", "type", "dummy"], check=True)
+    subprocess.run(["ip", "link", "add", "gwtest0", "type", "bridge"], check=True)
     try:
         subprocess.run(["ip", "addr", "add", "10.199.3.1/24", "dev", "gwtest0"], check=True)
         subprocess.run(["ip", "link", "set", "gwtest0", "up"], check=True)
