@@ -48,6 +48,13 @@ def test_one_part_alone_in_check_mode(estate: Estate) -> None:
     assert set(run.hosts) - {"localhost"} == set(BROKERS)
 
 
+def test_the_estate_can_be_asked_alone(estate: Estate) -> None:
+    run = estate.play("--tags", "verify")
+    assert_silent(run)
+    assert "refusals seen" in run.output
+    assert "active controller" in run.output
+
+
 def test_no_secret_is_in_argv_or_output(estate: Estate, first_run: Run) -> None:
     secrets = estate.aws("secretsmanager")
     names = [entry["Name"] for entry in secrets.list_secrets(MaxResults=100)["SecretList"]]
