@@ -33,7 +33,7 @@ from ansible.plugins.connection import ConnectionBase, ensure_connect
 from ansible_collections.containers.podman.plugins.connection.podman import Connection as PodmanConnection
 
 
-class Connection(PodmanConnection):  # type: ignore[misc]
+class Connection(PodmanConnection):
     """One `podman exec --interactive` a command; files still go by `podman cp`."""
 
     transport = "groundwork_podman"
