@@ -18,11 +18,12 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from groundwork.estate.paths import cache_dir
 from groundwork.terraform import Engine, Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 TERRAFORM = PROJECT / "terraform"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "groundwork"
+CACHE = cache_dir()
 
 
 @dataclass

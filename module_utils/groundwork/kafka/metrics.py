@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from ..observability.web import request
 
 
 def parse(text: str) -> dict[str, dict[str, float]]:
@@ -26,10 +27,10 @@ def judge(series: Mapping[str, Mapping[str, float]], required: Sequence[str]) ->
 
 
 def fetch(url: str, timeout: float) -> dict[str, dict[str, float]]:
-    if not url.startswith("http://"):
-        raise OSError(f"{url} is not an http:// address")
-    with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310
-        return parse(answer.read().decode("utf-8", errors="replace"))
+    status, text = request(url, timeout=timeout)
+    if status != 200:
+        raise OSError(text if status == 0 else f"HTTP {status}")
+    return parse(text)
 
 
 def ask(urls: Sequence[str], required: Sequence[str], timeout: float) -> dict[str, dict[str, Any]]:
