@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -473,6 +474,7 @@ class Runner:
         """Make the plan; whether there is anything to do."""
         if not self._initialized():
             self._init()
+        self._push_unsaved_state()
         earlier = recorded_process(self._record)
         output = self._work / "plan.log"
         command = self._command("plan", "-detailed-exitcode", f"-out={self._plan_file}", self._lock_timeout())
@@ -489,6 +491,29 @@ class Runner:
             self._stamp.unlink()
             raise Again("its working data does not fit the configuration any more: init again")
         raise self._error("plan", output)
+
+    def _push_unsaved_state(self) -> None:
+        """Save what an earlier apply made and could not save: terraform leaves it beside the configuration."""
+        left, kept = self._source / "errored.tfstate", self._work / "errored.tfstate"
+        if left.exists():
+            shutil.move(left, kept)
+        if not kept.exists():
+            return
+        if self._settings.check:
+            self._engine._say(f"{self._name}: a state that could not be saved waits in {kept}; the next run saves it")
+            return
+        output = self._work / "push.log"
+        command = [self._engine._terraform, f"-chdir={self._source}", "state", "push", self._lock_timeout(), str(kept)]
+        if self._engine.processes.run(command, self._environment(), output, record=self._record) == 0:
+            kept.unlink()
+            self._engine._say(f"{self._name}: saved the state that an earlier run could not save")
+            return
+        text = output.read_text(encoding="utf-8", errors="replace")
+        raise TerraformError(
+            f"an earlier run could not save its state, and the stored one has moved on since:\n{text.strip()[:2000]}\n"
+            f"Remedy: compare {kept} with `terraform -chdir={self._source} state pull`; import what only the former knows, "
+            "then delete that file."
+        )
 
     def _break_dead_lock(self, text: str, earlier: Any) -> None:
         lock = locks.parse(text)

@@ -1,7 +1,7 @@
 """The embedded AWS: moto's server with the few things it lacks for the real Terraform provider.
 
 Run it like moto's own server: ``python moto_extensions.py -H 0.0.0.0 -p 5000``. Each extension is one function that names
-the gap it closes (moto 5.2.1); an extension that moto has outgrown is deleted with its function.
+the gap it closes (moto 5.2.1); one that moto has outgrown is deleted.
 """
 
 from __future__ import annotations
@@ -11,9 +11,20 @@ import json
 import re
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
+Extension = Callable[[], None]
+EXTENSIONS: list[Extension] = []
 
+
+def extension(function: Extension) -> Extension:
+    """Load it before the server starts."""
+    EXTENSIONS.append(function)
+    return function
+
+
+@extension
 def security_group_rule_description() -> None:
     """A rule that names a group loses its description: moto reads it from the CIDR part of the request only."""
     from moto.ec2.models.security_groups import SecurityGroupRule
@@ -24,6 +35,7 @@ def security_group_rule_description() -> None:
     SecurityGroupRule.description = property(description)
 
 
+@extension
 def touching_rds_windows() -> None:
     """A backup window that ends when the maintenance window begins is refused; RDS accepts it."""
     from moto.rds import utils
@@ -42,6 +54,7 @@ DEBIAN = "136693071363"
 DEBIAN_IMAGE = re.compile(r"debian-\d+-(amd64|arm64)-\d{8}-\d+")
 
 
+@extension
 def debian_images() -> None:
     """Images of Debian's account are unknown: answer for an exact name of its scheme with an id made from the name."""
     from moto.ec2.models.amis import Ami, AmiBackend
@@ -79,6 +92,7 @@ def debian_images() -> None:
     AmiBackend.describe_images = describe_images
 
 
+@extension
 def parameter_source() -> None:
     """DescribeDBParameters does not say who set a parameter; the provider keeps only those of the user."""
     from moto.rds.models import DBParameterGroup
@@ -91,6 +105,7 @@ def parameter_source() -> None:
     DBParameterGroup.update_parameters = update_parameters
 
 
+@extension
 def plain_http_buckets() -> None:
     """Bucket policies are applied without their conditions, so a refusal of plain HTTP refuses everybody.
 
@@ -113,6 +128,7 @@ def plain_http_buckets() -> None:
     FakeBucket.get_permission = get_permission
 
 
+@extension
 def instance_groups() -> None:
     """Groups given with an instance's network interface are not the instance's; in AWS they are the same list."""
     from moto.ec2.models.instances import Instance
@@ -129,6 +145,7 @@ def instance_groups() -> None:
     Instance.security_groups = property(groups, give)
 
 
+@extension
 def instance_termination_guard() -> None:
     """RunInstances drops DisableApiTermination, though its backend would take it."""
     from moto.ec2.models.instances import InstanceBackend
@@ -148,6 +165,7 @@ def instance_termination_guard() -> None:
     InstanceBackend.run_instances = run_instances
 
 
+@extension
 def database_monitoring() -> None:
     """Enhanced monitoring and Performance Insights of a database are accepted and forgotten."""
     from moto.rds.models import DBInstance
@@ -172,6 +190,7 @@ def database_monitoring() -> None:
     )
 
 
+@extension
 def versioned_delete_markers() -> None:
     """Removing the last version of a key fails when a delete marker is among its versions."""
     from moto.s3.models import FakeDeleteMarker
@@ -179,6 +198,7 @@ def versioned_delete_markers() -> None:
     FakeDeleteMarker.dispose = lambda _marker, *_args, **_kwargs: None
 
 
+@extension
 def instance_monitoring() -> None:
     """MonitorInstances and UnmonitorInstances are not implemented."""
     from moto.core.responses import ActionResult
@@ -204,23 +224,9 @@ def instance_monitoring() -> None:
     Monitoring.unmonitor_instances = switch("disabled")
 
 
-EXTENSIONS = (
-    security_group_rule_description,
-    touching_rds_windows,
-    debian_images,
-    parameter_source,
-    plain_http_buckets,
-    versioned_delete_markers,
-    instance_groups,
-    instance_termination_guard,
-    database_monitoring,
-    instance_monitoring,
-)
-
-
 def main() -> None:
-    for extension in EXTENSIONS:
-        extension()
+    for load in EXTENSIONS:
+        load()
     from moto.server import main as serve
 
     serve(sys.argv[1:])
