@@ -40,6 +40,13 @@ variable "settings" {
     performance_insights        = optional(bool, true)
     apply_immediately           = optional(bool, false)
     master_password_version     = optional(number, 1)
+    peer                        = optional(object({ environment = string, region = string, role = string }))
+    promoted                    = optional(bool, false)
   })
   nullable = false
+
+  validation {
+    condition     = contains(["primary", "standby"], try(var.settings.peer.role, "standby"))
+    error_message = "settings.peer.role says what the peer is to this environment: primary (it is replicated here) or standby."
+  }
 }

@@ -33,32 +33,28 @@ variable "recovery_days" {
   }
 }
 
-variable "password_version" {
-  description = "Raise it for a new password."
-  type        = number
-  nullable    = false
-
-  validation {
-    condition     = var.password_version >= 1 && floor(var.password_version) == var.password_version
-    error_message = "The version is a whole number from 1."
-  }
-}
-
-variable "connection" {
-  description = "Where and as whom to connect; becomes the secret's JSON together with the password."
-  type = object({
-    engine   = string
-    host     = string
-    port     = number
-    username = string
-  })
-  nullable = false
-}
-
-variable "password" {
-  description = "The password; written through a write-only argument."
+variable "value" {
+  description = "The secret itself; written through a write-only argument, so no state and no plan has it."
   type        = string
   nullable    = false
   ephemeral   = true
   sensitive   = true
+}
+
+variable "value_version" {
+  description = "Raised when the value is another one: that is how Terraform notices."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.value_version >= 1 && floor(var.value_version) == var.value_version
+    error_message = "The version is a whole number from 1."
+  }
+}
+
+variable "tags" {
+  description = "Tags that differ from the provider's default tags."
+  type        = map(string)
+  nullable    = false
+  default     = {}
 }

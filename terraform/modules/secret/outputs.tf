@@ -7,3 +7,8 @@ output "name" {
   description = "Name of the secret."
   value       = aws_secretsmanager_secret.this.name
 }
+
+output "version_id" {
+  description = "Id of the version that holds the value."
+  value       = aws_secretsmanager_secret_version.this.version_id
+}

@@ -4,11 +4,11 @@ resource "aws_secretsmanager_secret" "this" {
   kms_key_id              = var.kms_key_arn
   recovery_window_in_days = var.recovery_days
 
-  tags = { Name = var.name }
+  tags = merge(var.tags, { Name = var.name })
 }
 
 resource "aws_secretsmanager_secret_version" "this" {
   secret_id                = aws_secretsmanager_secret.this.id
-  secret_string_wo         = jsonencode(merge(var.connection, { password = var.password }))
-  secret_string_wo_version = var.password_version
+  secret_string_wo         = var.value
+  secret_string_wo_version = var.value_version
 }

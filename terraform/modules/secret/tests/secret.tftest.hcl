@@ -1,15 +1,14 @@
 mock_provider "aws" {}
 
 variables {
-  name             = "test-shared-mysql-master"
-  description      = "Administrator"
-  kms_key_arn      = "arn:aws:kms:ap-northeast-2:111122223333:key/secrets"
-  password_version = 3
-  connection       = { engine = "mysql", host = "db.example.com", port = 3306, username = "admin" }
-  password         = "not-a-real-one"
+  name          = "test-shared-mysql-master"
+  description   = "Administrator"
+  kms_key_arn   = "arn:aws:kms:ap-northeast-2:111122223333:key/secrets"
+  value         = "not-a-real-one"
+  value_version = 3
 }
 
-run "the_password_goes_to_a_write_only_argument" {
+run "the_value_goes_to_a_write_only_argument" {
   command = apply
 
   assert {
