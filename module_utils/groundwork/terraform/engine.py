@@ -21,7 +21,7 @@ import yaml
 
 from ..account import check_account
 from ..aws_client import AwsError
-from . import adopt, graph, locks
+from . import adopt, graph, locks, packages, state
 from .backend import Backend, Names
 from .cli import (
     Processes,
@@ -55,7 +55,7 @@ ATTEMPTS = 4
 
 @dataclass(frozen=True)
 class Settings:
-    """What to run and where. Nothing is written outside `work_dir`, `cache_dir` and AWS."""
+    """What to run and where. Nothing is written outside `work_dir`, `cache_dir`, the packages' folder and AWS."""
 
     env: str
     region: str
@@ -159,7 +159,8 @@ class Engine:
 
     @property
     def backend(self) -> Backend:
-        assert self._backend is not None, "run() opens it"  # noqa: S101
+        if self._backend is None:
+            raise RuntimeError("the backend is opened by run()")
         return self._backend
 
     @contextlib.contextmanager
@@ -353,12 +354,14 @@ class Runner:
         self._engine = engine
         self._settings = engine.settings
         self._name = component.name
+        self._packages = component.packages
         self._source = self._settings.terraform_dir / "components" / component.name
         self._work = self._settings.work_dir / component.name
         self._work.mkdir(parents=True, exist_ok=True)
         self._plan_file = self._work / "plan.tfplan"
         self._record = self._work / "process.json"
         self._stamp = self._work / "init.json"
+        self._unsaved = self._work / "errored.tfstate"
 
     @property
     def _bucket(self) -> str:
@@ -367,7 +370,7 @@ class Runner:
 
     @property
     def _key(self) -> str:
-        return f"components/{self._name}/terraform.tfstate"
+        return state.key_of(self._name)
 
     def has_state(self) -> bool:
         backend = self._engine.backend
@@ -430,7 +433,7 @@ class Runner:
         environment = self._environment()
         output = self._work / "init.log"
         # Two inits at once would write the same file of the plugin cache.
-        with _exclusive(self._settings.cache_dir / "terraform/init.lock"):
+        with exclusive(self._settings.cache_dir / "terraform/init.lock"):
             code = self._engine.processes.run(
                 self._command("init", "-reconfigure", "-lockfile=readonly", *self._backend_arguments()),
                 environment,
@@ -472,9 +475,11 @@ class Runner:
 
     def plan(self, destroy: bool) -> bool:
         """Make the plan; whether there is anything to do."""
+        packages.build(self._settings.terraform_dir.parent, self._packages)
         if not self._initialized():
             self._init()
         self._push_unsaved_state()
+        self._sign()
         earlier = recorded_process(self._record)
         output = self._work / "plan.log"
         command = self._command("plan", "-detailed-exitcode", f"-out={self._plan_file}", self._lock_timeout())
@@ -492,11 +497,27 @@ class Runner:
             raise Again("its working data does not fit the configuration any more: init again")
         raise self._error("plan", output)
 
+    def _sign(self) -> None:
+        """In CI: leave the run's name beside the state, so that a lock of a machine that is gone can be traced to it."""
+        record = state.run_record(os.environ)
+        if record is not None:
+            self._engine.backend.write_json(self._bucket, state.run_key_of(self._name), record)
+
+    def _take_unsaved_state(self) -> None:
+        """What terraform leaves beside the configuration, which all environments share, when it cannot save a state."""
+        left = self._source / "errored.tfstate"
+        if not left.exists():
+            return
+        owners = state.environments_of(json.loads(left.read_text(encoding="utf-8")))
+        if owners == {self._settings.env}:
+            shutil.move(left, self._unsaved)
+        else:
+            self._engine._say(f"{self._name}: {left} is of {', '.join(sorted(owners)) or 'no environment'}: left alone")
+
     def _push_unsaved_state(self) -> None:
-        """Save what an earlier apply made and could not save: terraform leaves it beside the configuration."""
-        left, kept = self._source / "errored.tfstate", self._work / "errored.tfstate"
-        if left.exists():
-            shutil.move(left, kept)
+        """Save what an earlier apply made and could not save."""
+        self._take_unsaved_state()
+        kept = self._unsaved
         if not kept.exists():
             return
         if self._settings.check:
@@ -522,7 +543,8 @@ class Runner:
         if not locks.left_by_dead_run(lock, earlier):
             raise TerraformError(
                 f"the state is locked by {lock.describe()}. Remedy: wait until that run has ended. If it is dead for certain: "
-                f"terraform -chdir={self._source} force-unlock {lock.id}"
+                f"ansible-playbook playbooks/breakglass/state_unlock.yml -i inventories/{self._settings.env} "
+                f"-e component={self._name} -e confirm={self._settings.env}-{self._name}-{lock.id[: state.PREFIX]}"
             )
         output = self._work / "unlock.log"
         command = [self._engine._terraform, f"-chdir={self._source}", "force-unlock", "-force", lock.id]
@@ -566,6 +588,7 @@ class Runner:
         self._plan_file.unlink(missing_ok=True)
         if code == 0:
             return
+        self._take_unsaved_state()
         text = _diagnostics(output)
         adopted = adopt.adopt(
             planned=self._planned,
@@ -594,7 +617,8 @@ class Runner:
 
 
 @contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Iterator[None]:
+    """One process at a time; for what several runs of one machine share."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

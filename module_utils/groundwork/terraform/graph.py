@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ class Component:
     name: str
     needs: tuple[str, ...] = ()
     data: str = ""
+    #: Zip packages that its plan reads: source folder by name.
+    packages: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(path: Path) -> dict[str, Component]:
@@ -36,12 +38,13 @@ def load(path: Path) -> dict[str, Component]:
     components: dict[str, Component] = {}
     for name, given in entries.items():
         entry = given or {}
-        unknown = sorted(set(entry) - {"needs", "data"})
+        unknown = sorted(set(entry) - {"needs", "data", "packages"})
         if unknown:
-            problems.append(f"{name}: unknown key {', '.join(unknown)}; known are needs and data")
+            problems.append(f"{name}: unknown key {', '.join(unknown)}; known are needs, data and packages")
         needs = tuple(entry.get("needs") or ())
         problems += [f"{name}: needs {need}, which is no component" for need in needs if need not in entries]
-        components[str(name)] = Component(str(name), needs, str(entry.get("data") or ""))
+        packages = {str(package): str(folder) for package, folder in (entry.get("packages") or {}).items()}
+        components[str(name)] = Component(str(name), needs, str(entry.get("data") or ""), packages)
     folders = {folder.name for folder in (path.parent / "components").glob("*") if folder.is_dir()}
     problems += [f"{name}: has no folder components/{name}" for name in components if name not in folders]
     problems += [f"components/{name}: is not listed" for name in sorted(folders) if name not in components]
@@ -74,11 +77,11 @@ def select(components: dict[str, Component], wanted: Collection[str], reverse: b
     chosen = {name: component for name, component in components.items() if not wanted or name in wanted}
     if not reverse:
         return {
-            name: Component(name, tuple(need for need in component.needs if need in chosen), component.data)
+            name: replace(component, needs=tuple(need for need in component.needs if need in chosen))
             for name, component in chosen.items()
         }
     return {
-        name: Component(name, tuple(other for other, entry in chosen.items() if name in entry.needs), chosen[name].data)
+        name: replace(chosen[name], needs=tuple(other for other, entry in chosen.items() if name in entry.needs))
         for name in reversed(chosen)
     }
 
