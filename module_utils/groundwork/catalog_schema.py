@@ -242,6 +242,26 @@ _SERVICE = Map(
     }
 )
 
+
+def _database_server(product: str, version: Text, example: str) -> Map:
+    """What is said about a shared database server, the same for every engine."""
+    return Map(
+        {
+            "engine_version": Field(
+                version,
+                f"{product} version; where it names no patch, RDS takes the newest.",
+                example=f'"{example}"',
+            ),
+            "instance_class": Field(DB_CLASS, "RDS instance class.", example="db.t3.small"),
+            "allocated_gib": Field(Integer(20, 65_536, "GiB"), "Storage (gp3) at the start.", example="20"),
+            "max_allocated_gib": Field(Integer(22, 65_536, "GiB"), "How far storage grows by itself.", example="100"),
+            "max_connections": Field(
+                Integer(20, 16_000, "connections"), "Connections the server accepts.", example="100"
+            ),
+        }
+    )
+
+
 SCHEMA = Map(
     {
         "environment": Field(
@@ -316,27 +336,23 @@ SCHEMA = Map(
             Map(
                 {
                     "mysql": Field(
-                        Map(
-                            {
-                                "engine_version": Field(
-                                    Text(r"[0-9]{1,2}\.[0-9]{1,2}(?:\.[0-9]{1,3})?", 'a version in quotes, like "8.4"'),
-                                    "MySQL version; without a third part RDS takes the newest.",
-                                    example='"8.4"',
-                                ),
-                                "instance_class": Field(DB_CLASS, "RDS instance class.", example="db.t3.small"),
-                                "allocated_gib": Field(
-                                    Integer(20, 65_536, "GiB"), "Storage (gp3) at the start.", example="20"
-                                ),
-                                "max_allocated_gib": Field(
-                                    Integer(22, 65_536, "GiB"), "How far storage grows by itself.", example="100"
-                                ),
-                                "max_connections": Field(
-                                    Integer(20, 16_000, "connections"), "Connections the server accepts.", example="100"
-                                ),
-                            }
+                        _database_server(
+                            "MySQL",
+                            Text(r"[0-9]{1,2}\.[0-9]{1,2}(?:\.[0-9]{1,3})?", 'a version in quotes, like "8.4"'),
+                            "8.4",
                         ),
                         "The shared MySQL server `{env}-shared-mysql`.",
-                    )
+                    ),
+                    "postgresql": Field(
+                        _database_server(
+                            "PostgreSQL",
+                            Text(r"[0-9]{2}(?:\.[0-9]{1,2})?", 'a version in quotes, like "17"'),
+                            "17",
+                        ),
+                        "The shared PostgreSQL server `{env}-shared-postgresql`.",
+                        required=False,
+                        default="none",
+                    ),
                 }
             ),
             "Shared database servers.",

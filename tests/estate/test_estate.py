@@ -26,13 +26,24 @@ def assert_silent(run: Run) -> None:
 
 def test_the_first_run_brings_everything_up(estate: Estate, first_run: Run) -> None:
     assert first_run.totals("failures") == 0
-    assert {"aws", "local-ops-1", *BROKERS} <= set(estate.containers())
+    servers = {"local-shared-mysql", "local-shared-postgresql", "local-fileflow-cache", "local-authhub-cache"}
+    assert {"aws", "local-ops-1", *BROKERS, *servers} <= set(estate.containers())
     assert set(first_run.hosts) == {"localhost", "local-ops-1", *BROKERS}
 
 
 def test_it_ends_with_a_table(first_run: Run) -> None:
     table = first_run.output[first_run.output.rindex("PLAY RECAP") :]
-    for expected in ("endpoints", "kafka-1.local.internal:9094", "databases", "fileflow", "seconds per phase", "total"):
+    for expected in (
+        "endpoints",
+        "kafka-1.local.internal:9094",
+        "of Cloud Map lead to their addresses",
+        "databases",
+        "fileflow",
+        "shared endpoints",
+        "local-shared-postgresql",
+        "seconds per phase",
+        "total",
+    ):
         assert expected in table, f"{expected!r} is not in:\n{table}"
 
 
@@ -168,6 +179,37 @@ def test_a_stopped_broker_is_noticed_and_started(estate: Estate) -> None:
     assert run.code == 0, run.output[-8000:]
     assert list(run.changed.values()) == [["local-kafka-3"]], run.changed
     assert_silent(estate.play("--tags", "kafka"))
+
+
+def test_servers_that_were_killed_and_changed_are_repaired(estate: Estate) -> None:
+    """Database and caches: a killed container, a lost one, a master user who became a superuser, another token."""
+    secrets = estate.aws("secretsmanager")
+    server = estate.container("local-shared-postgresql")
+    provider = (server, "setpriv", "--reuid=postgres", "--clear-groups", "psql", "-XqAt", "-U", "rdsadmin", "postgres")
+    estate.podman(
+        "exec",
+        "-i",
+        *provider,
+        stdin="ALTER ROLE postgres SUPERUSER PASSWORD 'other'; CREATE TABLE kept AS SELECT 1 AS a;",
+    )
+    token = json.loads(secrets.get_secret_value(SecretId="local-crawler-cache")["SecretString"])
+    secrets.put_secret_value(SecretId="local-crawler-cache", SecretString=json.dumps({**token, "password": "x" * 40}))
+    estate.podman("kill", server)
+    estate.podman("rm", "--force", "--time", "1", estate.container("local-authhub-cache"))
+
+    run = estate.play("--tags", "skeleton,verify")
+    assert run.code == 0, run.output[-8000:]
+    assert {host for hosts in run.changed.values() for host in hosts} == {"localhost"}
+    answer = estate.podman(
+        "exec",
+        "-i",
+        *provider,
+        stdin="TABLE kept; SELECT rolsuper FROM pg_roles WHERE rolname = 'postgres'; DROP TABLE kept;",
+    )
+    assert answer.split() == ["1", "f"]
+    secrets.put_secret_value(SecretId="local-crawler-cache", SecretString=json.dumps(token))
+    assert estate.play("--tags", "skeleton").code == 0
+    assert_silent(estate.play("--tags", "skeleton,verify"))
 
 
 def test_a_restarted_container_keeps_its_data(estate: Estate) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 PROJECT = Path(__file__).resolve().parents[2]
-ENVIRONMENTS = ("local", "dev", "staging", "prod", "dr")
+ENVIRONMENTS = tuple(sorted(path.parent.name for path in (PROJECT / "inventories").glob("*/catalog.yml")))
 
 GOOD = """\
 environment: test
@@ -45,6 +45,8 @@ ops: {count: 1, instance_type: t3.small}
 databases:
   mysql: {engine_version: "8.4", instance_class: db.t3.small,
           allocated_gib: 20, max_allocated_gib: 100, max_connections: 100}
+  postgresql: {engine_version: "17", instance_class: db.t3.small,
+               allocated_gib: 20, max_allocated_gib: 100, max_connections: 100}
 services:
   - name: fileflow
     owner: files@example.com
@@ -117,6 +119,8 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], str, list[str]]] = [
     ("decimal for number", [("brokers: 3", "brokers: 3.5")], "kafka.brokers", ["the number 3.5", "whole number"]),
     ("truth for number", [("brokers: 3", "brokers: true")], "kafka.brokers", ["whole number"]),
     ("number for text", [('"123456789012"', "123456789012")], "account_id", ['in quotes: "123456789012"']),
+    ("number for PostgreSQL", [('"17"', "17")], "databases.postgresql.engine_version", ['in quotes: "17"']),
+    ("database that nothing makes", [("engine: mysql", "engine: postgresql")], "services[0].database.engine", ["mysql"]),
     ("number for version", [('"8.4"', "8.4")], "databases.mysql.engine_version", ['in quotes: "8.4"']),
     ("short account", [('"123456789012"', '"1234"')], "account_id", ["4 characters", "use 12"]),
     ("list for mapping", [("ops: {count: 1, instance_type: t3.small}", "ops: [1]")], "ops", ["a list", "a mapping"]),
@@ -128,9 +132,9 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], str, list[str]]] = [
     ("tag", [("team: files", 'team: "files;drop"')], "services[0].team", ["what AWS allows in a tag"]),
     ("duplicate key", [("  topology: combined\n", "  topology: combined\n  topology: isolated\n")], "kafka.topology",
      ["there twice, first on line 17"]),
-    ("duplicate service", [("name: authhub\n", "name: fileflow\n")], "services[1].name", ["twice, first on line 29"]),
+    ("duplicate service", [("name: authhub\n", "name: fileflow\n")], "services[1].name", ["twice, first on line 31"]),
     ("duplicate topic", [("name: authhub.events.v1,", "name: fileflow.uploaded.v1,")],
-     "services[1].kafka.topics[0].name", ["twice, first on line 39"]),
+     "services[1].kafka.topics[0].name", ["twice, first on line 41"]),
     ("duplicate zone", [("[a, b, c]", "[a, b, b]")], "network.availability_zones[2]", ["in the list twice"]),
     ("long service", [("name: fileflow\n", f"name: {'f' * 28}\n")], "services[0].name", ["28 characters", "2 to 27"]),
     ("service for S3", [("name: fileflow\n", "name: file_flow\n")], "services[0].name", ["S3"]),

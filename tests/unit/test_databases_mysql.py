@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from groundwork.databases import embedded, mysql, mysql_plan, mysql_sql, mysql_state, run
+from groundwork.databases import embedded_mysql as embedded
+from groundwork.databases import mysql, mysql_plan, mysql_sql, mysql_state, run
 from groundwork.databases.model import DatabaseError, Endpoint, ServiceSpec, parse_services
 from groundwork.databases.mysql_state import AccountState, Held, ServerState
 from hypothesis import given

@@ -3,7 +3,7 @@
 An image is described by `roles/embedded_estate/files/images/<name>.yml`; its tag is a hash of that description and of
 the files that it names, so that it is rebuilt exactly when its inputs change. Keys:
 
-    suite: bookworm | unstable     Debian suite (host images stay on bookworm: newer systemd refuses hybrid cgroups)
+    suite: bookworm | trixie | …   Debian suite (host images stay on bookworm: newer systemd refuses hybrid cgroups)
     packages: [..]                 installed without recommended packages
     check_valid_until: false       for suites whose index may be out of date
     wheels: aws                    requirements/<name>.lock installed into /opt/venv
@@ -11,6 +11,7 @@ the files that it names, so that it is rebuilt exactly when its inputs change. K
     copy: {path: source}           files beside the description, by name
     run: [..]                      shell lines, run in the image at the end
     command: [..]                  what the container runs
+    stop_signal: SIGINT            what asks the command to end, where SIGTERM is not best
     systemd: true                  the command is an init
 """
 
@@ -37,7 +38,18 @@ from .podman import podman
 
 DEFINITIONS = PROJECT / "roles" / "embedded_estate" / "files" / "images"
 REPOSITORY = "localhost/groundwork"
-_KEYS = {"suite", "packages", "check_valid_until", "wheels", "files", "copy", "run", "command", "systemd"}
+_KEYS = {
+    "suite",
+    "packages",
+    "check_valid_until",
+    "wheels",
+    "files",
+    "copy",
+    "run",
+    "command",
+    "stop_signal",
+    "systemd",
+}
 
 
 class ImageError(RuntimeError):
@@ -156,9 +168,10 @@ def build(name: str, progress: Callable[[str], None] = lambda _: None) -> bool:
             last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])
             raise ImageError(f"image {name}: mmdebstrap failed. Is a Debian mirror reachable? Whole log: {log}\n{last}")
         changes = ["--change", "CMD " + json.dumps(spec["command"])] if "command" in spec else []
-        if spec.get("systemd"):
-            # systemd leaves on this signal instead of waiting for podman to kill it.
-            changes += ["--change", "STOPSIGNAL SIGRTMIN+3"]
+        # systemd leaves on this signal instead of waiting for podman to kill it.
+        stop_signal = "SIGRTMIN+3" if spec.get("systemd") else spec.get("stop_signal")
+        if stop_signal:
+            changes += ["--change", f"STOPSIGNAL {stop_signal}"]
         podman("import", "--quiet", *changes, str(rootfs), reference(name))
         podman("tag", reference(name), f"{REPOSITORY}/{name}:latest")
     return True
