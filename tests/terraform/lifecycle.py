@@ -47,6 +47,7 @@ def leftovers(estate: Estate) -> list[str]:
         )["Parameters"]
     ]
     left += [role["RoleName"] for role in estate.client("iam").list_roles()["Roles"]]
+    left += [policy["PolicyName"] for policy in estate.client("iam").list_policies(Scope="Local")["Policies"]]
     left += [
         database["DBInstanceIdentifier"] for database in estate.client("rds").describe_db_instances()["DBInstances"]
     ]

@@ -32,12 +32,14 @@ SELECTED = ("00-bootstrap", "80-problem-service")
 #: Without an expiry rule, on which the provider waits a minute.
 SETTINGS = "report_days = 0"
 WAIT = 60
+MEDIA_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 def shared_ground(estate: Estate) -> None:
     """What the component reads: made by hand, the components that make it have their own tests."""
     ec2, ssm, kms = estate.client("ec2"), estate.client("ssm"), estate.client("kms")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
     subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{part}.0/24")["Subnet"]["SubnetId"] for part in (1, 2)]
     values = {
         "/shared/network/private-subnet-ids": ",".join(subnets),
@@ -169,7 +171,7 @@ RUNNER = [sys.executable, "-B", str(SERVICE / "runner_python/runner.py")]
 def test_a_submission_is_graded(grader: ModuleType, estate: Estate, fargate: Callable[[list[str]], Fargate]) -> None:
     fargate(RUNNER)
     seen = submit(grader, estate, "print(sum(map(int, input().split())))")
-    assert (seen["verdict"], seen["passed"], seen["total"]) == ("accepted", 1, 1), seen
+    assert (seen.get("verdict"), seen.get("passed"), seen.get("total")) == ("accepted", 1, 1), seen
     assert seen["results"][0]["verdict"] == "accepted"
     seen = submit(grader, estate, "import socket\nsocket.socket()")
     assert (seen["status"], seen["verdict"]) == ("graded", "runtime_error"), seen
@@ -181,7 +183,7 @@ def test_a_runner_without_a_report_is_told(
     fargate(["true"])
     seen = submit(grader, estate, "print(5)")
     assert (seen["status"], "verdict" in seen) == ("failed", False)
-    assert re.fullmatch(r"could not be graded \(S3\.\w+\)", seen["error"]), seen
+    assert re.fullmatch(r"could not be graded \([Ss]3\.\w+\)", seen["error"]), seen
     executions = estate.client("stepfunctions").list_executions(
         stateMachineArn=os.environ["STATE_MACHINE_ARN"], statusFilter="FAILED"
     )["executions"]
@@ -254,7 +256,7 @@ def test_pitfall_4_another_image_is_not_pushed(change: dict[str, str], said: str
     good = {
         "Os": "linux",
         "Architecture": "amd64",
-        "ManifestType": "application/vnd.docker.distribution.manifest.v2+json",
+        "ManifestType": MEDIA_TYPE,
     }
     problem_images.check(good, "x:1")
     with pytest.raises(problem_images.ImageError, match=said):
@@ -311,7 +313,7 @@ def test_pitfall_3_the_function_waits_for_its_image_and_then_comes(estate: Estat
         ecr.put_image(
             repositoryName=f"dev-problem-{image}",
             imageTag="1.0.0",
-            imageManifest=json.dumps({"schemaVersion": 2, "config": {"digest": image}}),
+            imageManifest=json.dumps({"schemaVersion": 2, "mediaType": MEDIA_TYPE, "config": {"digest": image}}),
         )
     assert estate.statuses(components=SELECTED[1:]) == {"80-problem-service": "applied"}, estate.lines
     assert estate.statuses(components=SELECTED[1:], check=True) == {"80-problem-service": "unchanged"}, estate.lines
@@ -329,7 +331,7 @@ def test_pitfall_3_the_function_waits_for_its_image_and_then_comes(estate: Estat
         "80-problem-service": "destroyed"
     }
     left = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
-    left += estate.client("dynamodb").list_tables()["TableNames"]
+    left += [name for name in estate.client("dynamodb").list_tables()["TableNames"] if "problem" in name]
     left += [repository["repositoryName"] for repository in ecr.describe_repositories()["repositories"]]
     left += [api["Name"] for api in gateway.get_apis()["Items"]]
     left += [machine["name"] for machine in estate.client("stepfunctions").list_state_machines()["stateMachines"]]

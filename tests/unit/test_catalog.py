@@ -99,6 +99,11 @@ def test_the_sample_is_right() -> None:
     assert problems(GOOD) == []
 
 
+@pytest.mark.parametrize(("version", "patched"), [('"8.4"', '"8.0.42"'), ('"17"', '"17.5"')])
+def test_a_version_may_name_its_patch(version: str, patched: str) -> None:
+    assert problems(edited((version, patched))) == []
+
+
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_the_environments_are_right(env: str) -> None:
     report = validate_file(PROJECT / "inventories" / env / "catalog.yml")

@@ -116,7 +116,7 @@ def test_roles_fit_what_a_job_may_do() -> None:
             if match := re.search(r"ROLE=(\w+)", step.get("run", "")):
                 assert match[1] == ("apply" if "environment" in job else "plan"), f"{workflow}/{name}"
                 assert job["permissions"]["id-token"] == "write"
-    trust = (PROJECT / "terraform/components/40-iam/main.tf").read_text()
+    trust = (PROJECT / "terraform/components/40-iam/ci.tf").read_text()
     assert 'apply = ["environment:${local.env}"]' in trust and '"pull_request"' in trust
 
 
@@ -413,8 +413,7 @@ def test_a_step_is_stopped_in_order_at_its_limit(tmp_path: Path) -> None:
         "import signal, sys, time\n"
         "def stop(*_): raise KeyboardInterrupt\n"
         "signal.signal(signal.SIGINT, stop)\n"
-        "print('begun', flush=True)\n"
-        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n"
+        "try:\n    print('begun', flush=True); time.sleep(60)\nexcept KeyboardInterrupt:\n"
         "    time.sleep(1); print('released', flush=True); sys.exit(130)\n"
     )
     bin_dir = Path(sys.executable).parent

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 #: https://dev.mysql.com/doc/refman/8.4/en/identifier-length.html
 MAX_DATABASE = 64
 MAX_USER = 32
-MAX_HOST = 255
 
 _PRIVILEGE = re.compile(r"[A-Z][A-Z_ ]*")
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from .client import Connection, KafkaProblem, admin, describe_topic_configs, error_text, kafka_uuid
 
-METADATA_TOPIC = "__cluster_metadata"
-
 
 @dataclass(frozen=True)
 class Expected:

@@ -228,6 +228,9 @@ def terraform_environment(
         TF_DATA_DIR=str(data_dir),
         TF_CLI_CONFIG_FILE=str(configuration),
     )
+    # Terraform and the provider end after seconds: collecting garbage less often saves a fifth of a plan's CPU time and
+    # takes 100 MiB more.
+    environment.setdefault("GOGC", "400")
     if cache is not None and "TF_PLUGIN_CACHE_DIR" not in environment:
         cache.mkdir(parents=True, exist_ok=True)
         environment["TF_PLUGIN_CACHE_DIR"] = str(cache)

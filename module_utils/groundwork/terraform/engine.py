@@ -121,6 +121,7 @@ class Engine:
         self._all = graph.load(settings.terraform_dir / "components.yml")
         self._chosen = graph.select(self._all, settings.components, reverse=settings.state == "absent")
         self._names = Names.of(settings.env, settings.account_id)
+        self._followers = graph.followers(self._chosen)
         self._results = {name: Result(name) for name in self._chosen}
         self._backend: Backend | None = None
         self._halted = threading.Event()
@@ -185,7 +186,8 @@ class Engine:
         with ThreadPoolExecutor(max_workers=max(1, self.settings.parallelism)) as pool:
             try:
                 while waiting or running:
-                    for name in [] if stopped else self._ready(waiting):
+                    free = 0 if stopped else max(1, self.settings.parallelism) - len(running)
+                    for name in self._ready(waiting)[:free]:
                         running[pool.submit(self._component, waiting.pop(name))] = name
                     if not running:
                         break
@@ -202,11 +204,13 @@ class Engine:
             self._results[name].status = "not run"
 
     def _ready(self, waiting: Mapping[str, Component]) -> list[str]:
-        return [
+        """What can be done now; first what the longest chain waits for."""
+        ready = [
             name
             for name, component in waiting.items()
             if all(need not in waiting and self._results[need].status != "pending" for need in component.needs)
         ]
+        return sorted(ready, key=lambda name: -self._followers[name])
 
     def _component(self, component: Component) -> None:
         result = self._results[component.name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -69,28 +69,34 @@ def ordered(components: dict[str, Component]) -> list[str]:
     return result
 
 
+def followers(components: dict[str, Component]) -> dict[str, int]:
+    """Length of the longest chain of components that come after each; `components` in dependency order."""
+    result = dict.fromkeys(components, 0)
+    for name in reversed(components):
+        for need in components[name].needs:
+            result[need] = max(result[need], result[name] + 1)
+    return result
+
+
 def select(components: dict[str, Component], wanted: Collection[str], reverse: bool = False) -> dict[str, Component]:
     """Only the wanted ones (all when none is named); in reverse, `needs` become what must be destroyed first."""
     unknown = sorted(set(wanted) - set(components))
     if unknown:
         raise TerraformError(f"no component {', '.join(unknown)}; there are {', '.join(components)}")
-    chosen = {name: component for name, component in components.items() if not wanted or name in wanted}
+    names = [name for name in components if not wanted or name in wanted]
+
+    def needed(name: str) -> Iterator[str]:
+        """What must come before; through those that were not chosen, to those that were."""
+        for need in components[name].needs:
+            if need in names:
+                yield need
+            else:
+                yield from needed(need)
+
+    chosen = {name: replace(components[name], needs=tuple(dict.fromkeys(needed(name)))) for name in names}
     if not reverse:
-        return {
-            name: replace(component, needs=tuple(need for need in component.needs if need in chosen))
-            for name, component in chosen.items()
-        }
+        return chosen
     return {
         name: replace(chosen[name], needs=tuple(other for other, entry in chosen.items() if name in entry.needs))
         for name in reversed(chosen)
     }
-
-
-def below(components: dict[str, Component], names: Iterable[str]) -> set[str]:
-    """Everything that directly or indirectly needs one of `names`."""
-    found = set(names)
-    while True:
-        more = {name for name, component in components.items() if found.intersection(component.needs)} - found
-        if not more:
-            return found - set(names)
-        found |= more

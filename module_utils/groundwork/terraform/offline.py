@@ -339,7 +339,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("env")
     parser.add_argument("--out", required=True, type=Path, help="folder for <component>.json")
     parser.add_argument("components", nargs="*", help="all when none is named")
-    options = parser.parse_args(arguments)
+    # Components may stand behind --out.
+    options = parser.parse_intermixed_args(arguments)
     try:
         plans = plan_environment(options.env, options.components, say=lambda line: print(line, flush=True))
     except (TerraformError, contract.ContractError) as error:

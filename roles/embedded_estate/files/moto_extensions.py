@@ -515,6 +515,72 @@ def state_machines() -> None:
 
 
 @extension
+def function_images() -> None:
+    """A function of an image that was given no command shows an empty one, which every plan would remove."""
+    from moto.awslambda.models import LambdaFunction
+
+    plain = LambdaFunction.get_configuration
+
+    def configuration(function: Any, on_create: bool = False) -> Any:
+        config = plain(function, on_create)
+        if not any(config.get("ImageConfigResponse", {}).get("ImageConfig", {}).values()):
+            config.pop("ImageConfigResponse", None)
+        return config
+
+    LambdaFunction.get_configuration = configuration
+
+
+@extension
+def tasks_of_fargate() -> None:
+    """RunTask wants the memory of each container, which Fargate takes from the task."""
+    from moto.ecs.models import EC2ContainerServiceBackend
+
+    plain = EC2ContainerServiceBackend._calculate_task_resource_requirements
+
+    def requirements(task_definition: Any) -> Any:
+        counted = copy.copy(task_definition)
+        counted.container_definitions = [{"memory": 0, **one} for one in task_definition.container_definitions]
+        return plain(counted)
+
+    EC2ContainerServiceBackend._calculate_task_resource_requirements = staticmethod(requirements)
+
+
+@extension
+def state_machine_tasks() -> None:
+    """Parameters and answers of ECS and of the SDK go through the interpreter unchanged, though boto spells them otherwise; and
+    after a first execution, whose threads cannot be copied with its state machine, no second one starts."""
+    from botocore import xform_name
+    from botocore.session import get_session
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
+        StateTaskServiceAwsSdk,
+    )
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_ecs import (
+        StateTaskServiceEcs,
+    )
+    from moto.stepfunctions.parser.backend.execution import Execution
+
+    def operation(task: Any, action: str | None) -> Any:
+        model = get_session().get_service_model(task._get_boto_service_name())
+        wanted = action or task._get_boto_service_action()
+        return model.operation_model(next(name for name in model.operation_names if xform_name(name) == wanted))
+
+    def parameters(
+        task: Any, parameters: Any, boto_service_name: str | None = None, service_action_name: str | None = None
+    ) -> None:
+        task._to_boto_request(parameters, operation(task, service_action_name).input_shape)
+
+    def answer(
+        task: Any, response: Any, boto_service_name: str | None = None, service_action_name: str | None = None
+    ) -> None:
+        task._from_boto_response(response, operation(task, service_action_name).output_shape)
+
+    for service in (StateTaskServiceAwsSdk, StateTaskServiceEcs):
+        service._normalise_parameters = parameters
+        service._normalise_response = answer
+    Execution.__deepcopy__ = lambda execution, _: execution
+
+
+@extension
 def state_machine_versions() -> None:
     """ListStateMachineVersions is missing, which the provider asks after each change."""
     from moto.core.responses import ActionResult

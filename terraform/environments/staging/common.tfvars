@@ -31,7 +31,8 @@ settings = {
     }
   }
 
-  monthly_budget_usd = 350
+  # What is planned costs (docs/cost.md), with a reserve of about 15 %.
+  monthly_budget_usd = 1050
   cost_anomaly_usd   = 30
 
   # Days that AWS Backup keeps, beside the database's own backups.

@@ -123,6 +123,19 @@ run "retention_is_the_servers_and_s3_comes_after_it" {
   }
 }
 
+run "s3_expires_nothing_where_that_is_said" {
+  command = plan
+
+  variables {
+    expire_objects = false
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_lifecycle_configuration.this) == 0
+    error_message = "the servers alone delete"
+  }
+}
+
 run "spot" {
   command = plan
 
