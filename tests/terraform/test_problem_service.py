@@ -226,7 +226,8 @@ def test_pitfall_2_subnets_come_from_the_network(estate: Estate) -> None:
         estate.client("ssm").get_parameter(Name="/shared/network/private-subnet-ids")["Parameter"]["Value"].split(",")
     )
     function = estate.client("lambda").get_function_configuration(FunctionName="dev-problem-grader")
-    assert function["VpcConfig"]["SubnetIds"] == handed
+    # A function's subnets are a set.
+    assert sorted(function["VpcConfig"]["SubnetIds"]) == sorted(handed)
     machines = estate.client("stepfunctions")
     arn = machines.list_state_machines()["stateMachines"][0]["stateMachineArn"]
     states = json.loads(machines.describe_state_machine(stateMachineArn=arn)["definition"])["States"]
