@@ -100,7 +100,8 @@ def main(arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="groundwork-bench-") as cache:
             columns["cold"] = site({"XDG_CACHE_HOME": cache}, setup=True)
             run(down, {"XDG_CACHE_HOME": cache})
-            subprocess.run(["podman", "system", "reset", "--force"], check=False, capture_output=True)
+            # A running storage has mounts, which only podman itself can let go of.
+            run(["podman", "system", "reset", "--force"], {"XDG_CACHE_HOME": cache})
         run(["scripts/setup"], {})
     run(["scripts/setup"], {})
     if {"warm", "noop"} & set(wanted):

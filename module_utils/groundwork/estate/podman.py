@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -15,7 +16,6 @@ from .paths import cache_dir
 
 # Beside the Python that runs this: the virtual environment's, also when Ansible ships this file to a temporary folder.
 WRAPPER = Path(sys.prefix) / "bin" / "podman"
-RUNROOT = Path("/run" if os.geteuid() == 0 else f"/run/user/{os.geteuid()}") / "groundwork" / "containers"
 
 
 class PodmanError(RuntimeError):
@@ -26,6 +26,12 @@ def _limit(kind: int, wanted: int) -> int:
     """The limit to give containers: not above the one in force, since raising it may not be permitted."""
     hard = resource.getrlimit(kind)[1]
     return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+
+
+def runtime_dir() -> Path:
+    """Run-time files of this storage; two storages that shared them would remove each other's mounts."""
+    base = Path("/run" if os.geteuid() == 0 else f"/run/user/{os.geteuid()}")
+    return base / f"groundwork-{hashlib.sha256(str(cache_dir()).encode()).hexdigest()[:8]}"
 
 
 def write_configuration() -> bool:
@@ -55,7 +61,7 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 # Locks and run-time files apart from the machine's own podman, which may not even be there.
 lock_type = "file"
-tmp_dir = "{RUNROOT.parent / "libpod"}"
+tmp_dir = "{runtime_dir() / "libpod"}"
 helper_binaries_dir = [{plugins}]
 
 [network]
@@ -66,7 +72,7 @@ network_config_dir = "{base / "networks"}"
 [storage]
 driver = "overlay"
 graphroot = "{base / "storage"}"
-runroot = "{RUNROOT}"
+runroot = "{runtime_dir() / "containers"}"
 """,
         WRAPPER: f"""\
 #!/bin/sh
