@@ -1,6 +1,6 @@
 """`make bench`: seconds of the cold, the warm and the no-op run, by phase, and the estate's memory, in one table.
 
-    python tests/bench/bench.py [cold] [warm] [noop]      default: warm noop
+    python tests/bench/bench.py [cold] [warm] [noop]      default: all three
 
 `cold` makes everything anew in a temporary cache (virtual environment and Debian packages excepted), so it must not
 run beside another estate. Absolute seconds depend on the machine; compare columns of one run.
@@ -142,7 +142,7 @@ def overlap() -> str:
 def main(arguments: list[str]) -> int:
     columns: dict[str, Measured] = {}
     down = ["ansible-playbook", "playbooks/local/down.yml", *INVENTORY]
-    wanted = arguments or ["warm", "noop"]
+    wanted = arguments or ["cold", "warm", "noop"]
     told = ""
     if "cold" in wanted:
         with tempfile.TemporaryDirectory(prefix="groundwork-bench-") as cache:

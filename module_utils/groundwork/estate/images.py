@@ -136,6 +136,8 @@ def _apt_sources() -> str | None:
 def build(name: str, progress: Callable[[str], None] = lambda _: None) -> bool:
     """Build one image; returns False when it was there already. `progress` gets a line every few seconds."""
     if exists(name):
+        # Another checkout may have built its own in the meantime: `latest` is what this one's code describes.
+        podman("tag", reference(name), f"{REPOSITORY}/{name}:latest")
         return False
     spec = definition(name)
     if "wheels" in spec:
