@@ -36,6 +36,11 @@ options:
         C(type) (C(String), C(StringList) or C(SecureString); default C(String)) and C(description).
     type: dict
     default: {}
+  absent:
+    description: Names of parameters that should not exist.
+    type: list
+    elements: str
+    default: []
   kms_key_id:
     description: KMS key of the C(SecureString) parameters that are written.
     type: str
@@ -91,6 +96,11 @@ updated:
   type: list
   elements: str
   returned: success
+removed:
+  description: Paths that were (check mode, would be) deleted.
+  type: list
+  elements: str
+  returned: success
 missing:
   description: Entries of O(read_names) that do not exist, with O(require_names=false).
   type: list
@@ -112,6 +122,7 @@ def main() -> None:
             "read_names": {"type": "list", "elements": "str", "default": []},
             "require_names": {"type": "bool", "default": True},
             "parameters": {"type": "dict", "default": {}},
+            "absent": {"type": "list", "elements": "str", "default": []},
             "kms_key_id": {"type": "str", "no_log": False},
             "tags": {"type": "dict", "default": {}},
             "region": {"type": "str"},
@@ -127,6 +138,7 @@ def main() -> None:
             require_names=options["require_names"],
             kms_key_id=options["kms_key_id"],
             tags=options["tags"],
+            absent=options["absent"],
             check=module.check_mode,
             region=options["region"],
         )

@@ -10,19 +10,15 @@ short_description: Check that the SSM hand-off of Terraform is complete
 description:
   - Reads every parameter that C(terraform/contract.yml) names with a Terraform producer, and fails with all that are
     missing, empty or of another type, each with the component that makes it. Never changes anything.
-  - Takes endpoint, region and credentials from the environment.
+  - Takes endpoint and credentials from the environment.
 options:
   path:
     description: The contract.
     type: path
     required: true
-  env:
-    description: Environment whose name stands in the paths.
-    type: str
-    required: true
-  region:
-    description: AWS region.
-    type: str
+  catalog:
+    description: The environment's catalog. Its environment stands in the paths, its services decide which there are.
+    type: dict
     required: true
 attributes:
   check_mode:
@@ -39,8 +35,7 @@ EXAMPLES = r"""
 - name: Check that the SSM contract is complete
   terraform_contract:
     path: /srv/groundwork/terraform/contract.yml
-    env: prod
-    region: ap-northeast-2
+    catalog: "{{ catalog }}"
 """
 
 RETURN = r"""
@@ -60,13 +55,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
-            "env": {"type": "str", "required": True},
-            "region": {"type": "str", "required": True},
+            "catalog": {"type": "dict", "required": True},
         },
         supports_check_mode=True,
     )
     try:
-        count = check_live(module.params["path"], module.params["env"], module.params["region"])
+        count = check_live(module.params["path"], module.params["catalog"])
     except (AwsError, ContractError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, parameters=count)

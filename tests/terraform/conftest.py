@@ -114,13 +114,15 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def estate_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Estate]]:
-    """Make an estate: an embedded AWS in a process of its own and an empty work folder."""
+def estate_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Estate]]:
+    """Make an estate: an empty work folder and an embedded AWS in a process of its own, or the one of `beside`."""
     estates: list[Estate] = []
 
-    def make(env: str) -> Estate:
+    def make(env: str, beside: Estate | None = None) -> Estate:
         catalog = yaml.safe_load((PROJECT / "inventories" / env / "catalog.yml").read_text())
         work = tmp_path_factory.mktemp(env)
+        if beside is not None:
+            return Estate(env, beside.endpoint, work, catalog)
         port = free_port()
         environment = {
             **os.environ,

@@ -105,6 +105,13 @@ def test_a_shells_own_terraform_variables_do_not_matter(monkeypatch: pytest.Monk
     assert not {"TF_CLI_ARGS_plan", "TF_VAR_environment", "TF_WORKSPACE", "AWS_PROFILE"} & set(environment)
 
 
+def test_a_users_own_gogc_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("GOGC", raising=False)
+    assert cli.terraform_environment({}, tmp_path, tmp_path / "rc", None)["GOGC"] == "400"
+    monkeypatch.setenv("GOGC", "50")
+    assert cli.terraform_environment({}, tmp_path, tmp_path / "rc", None)["GOGC"] == "50"
+
+
 def graph_of(tmp_path: Path, text: str, *folders: str) -> Path:
     for folder in folders:
         (tmp_path / "components" / folder).mkdir(parents=True)
@@ -138,6 +145,20 @@ def test_destroying_goes_the_other_way(tmp_path: Path) -> None:
     assert list(components) == ["c", "b", "a"]
     assert components["a"].needs == ("b",)
     assert components["c"].needs == ()
+
+
+def test_the_longest_chain_comes_first(tmp_path: Path) -> None:
+    path = graph_of(
+        tmp_path, "components:\n  a: {}\n  b: {}\n  c: {needs: [b]}\n  d: {needs: [a, c]}\n", "a", "b", "c", "d"
+    )
+    assert graph.followers(graph.load(path)) == {"a": 1, "b": 2, "c": 1, "d": 0}
+
+
+def test_a_selection_keeps_the_order_through_what_is_left_out(tmp_path: Path) -> None:
+    path = graph_of(tmp_path, "components:\n  a: {}\n  b: {needs: [a]}\n  c: {needs: [b, a]}\n", "a", "b", "c")
+    components = graph.load(path)
+    assert graph.select(components, ("a", "c"))["c"].needs == ("a",)
+    assert graph.select(components, ("a", "c"), reverse=True)["a"].needs == ("c",)
 
 
 LOCKED = """

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import subprocess
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,6 +144,15 @@ def test_whatever_is_accepted_is_read_alike(terraform: Callable[[list[str]], lis
             continue
         assert answer["a"] == expected == yaml.safe_load(f"a: {text}\n")["a"], text
         assert type(answer["a"]) is type(expected) or isinstance(expected, float), text
+
+
+def test_terraform_composes_text(terraform: Callable[[list[str]], list[Any]]) -> None:
+    """Why such text is refused: a decomposed syllable, as some editors write it, and a compatibility ideograph."""
+    for text in ("\u1100\u1161", "\U0002f800"):
+        document = f'a: "{text}"\n'
+        assert terraform([document])[0]["a"] == unicodedata.normalize("NFC", text) != text
+        [fault] = parse(document).faults
+        assert "Unicode NFC" in fault.remedy
 
 
 @given(

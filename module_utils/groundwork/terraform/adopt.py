@@ -65,7 +65,6 @@ IDENTIFIERS: dict[str, Callable[[Mapping[str, Any], Open], str]] = {
     "aws_secretsmanager_secret": _secret,
     "aws_security_group": _security_group,
     "aws_service_discovery_private_dns_namespace": _namespace,
-    "aws_ssm_parameter": _plain("name"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,16 @@ class Backend:
         except BotoCoreError as error:
             raise AwsError(explain(error, f"looking for the state s3://{bucket}/{key}")) from error
         return True
+
+    def write_json(self, bucket: str, key: str, document: Mapping[str, Any]) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._s3.put_object(
+                Bucket=bucket, Key=key, Body=json.dumps(document, indent=2).encode(), ContentType="application/json"
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise AwsError(explain(error, f"writing s3://{bucket}/{key}")) from error
 
     def make_bootstrap_bucket(self, tags: Mapping[str, str]) -> None:
         """Make the bucket of the bootstrap component's own state. Every step can be repeated on what a killed run left."""

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ import yaml
 
 from ..account import check_account
 from ..aws_client import AwsError
-from . import adopt, graph, locks
+from . import adopt, graph, locks, packages, state
 from .backend import Backend, Names
 from .cli import (
     Processes,
@@ -54,7 +55,7 @@ ATTEMPTS = 4
 
 @dataclass(frozen=True)
 class Settings:
-    """What to run and where. Nothing is written outside `work_dir`, `cache_dir` and AWS."""
+    """What to run and where. Nothing is written outside `work_dir`, `cache_dir`, the packages' folder and AWS."""
 
     env: str
     region: str
@@ -120,6 +121,7 @@ class Engine:
         self._all = graph.load(settings.terraform_dir / "components.yml")
         self._chosen = graph.select(self._all, settings.components, reverse=settings.state == "absent")
         self._names = Names.of(settings.env, settings.account_id)
+        self._followers = graph.followers(self._chosen)
         self._results = {name: Result(name) for name in self._chosen}
         self._backend: Backend | None = None
         self._halted = threading.Event()
@@ -158,7 +160,8 @@ class Engine:
 
     @property
     def backend(self) -> Backend:
-        assert self._backend is not None, "run() opens it"  # noqa: S101
+        if self._backend is None:
+            raise RuntimeError("the backend is opened by run()")
         return self._backend
 
     @contextlib.contextmanager
@@ -183,7 +186,8 @@ class Engine:
         with ThreadPoolExecutor(max_workers=max(1, self.settings.parallelism)) as pool:
             try:
                 while waiting or running:
-                    for name in [] if stopped else self._ready(waiting):
+                    free = 0 if stopped else max(1, self.settings.parallelism) - len(running)
+                    for name in self._ready(waiting)[:free]:
                         running[pool.submit(self._component, waiting.pop(name))] = name
                     if not running:
                         break
@@ -200,11 +204,13 @@ class Engine:
             self._results[name].status = "not run"
 
     def _ready(self, waiting: Mapping[str, Component]) -> list[str]:
-        return [
+        """What can be done now; first what the longest chain waits for."""
+        ready = [
             name
             for name, component in waiting.items()
             if all(need not in waiting and self._results[need].status != "pending" for need in component.needs)
         ]
+        return sorted(ready, key=lambda name: -self._followers[name])
 
     def _component(self, component: Component) -> None:
         result = self._results[component.name]
@@ -289,8 +295,11 @@ class Engine:
 
     def _plan_and_apply(self, component: Component, runner: Runner, result: Result, started: float) -> None:
         destroy = self.settings.state == "absent"
+        done = "destroyed" if destroy else "applied"
         if not runner.plan(destroy):
-            self._finish(result, "unchanged", "no changes", started)
+            # An attempt that stopped half way may have been all there was to do: then this run has changed something.
+            status, said = (done, f"{done} at an earlier attempt") if runner.applied else ("unchanged", "no changes")
+            self._finish(result, status, said, started)
             return
         result.summary = runner.summary()
         planned = time.monotonic() - started
@@ -306,7 +315,7 @@ class Engine:
         runner.apply(
             result.summary, heartbeat=lambda seconds, doing: self._say(f"{component.name}: {seconds:.0f} s, {doing}")
         )
-        self._finish(result, "destroyed" if destroy else "applied", "destroyed" if destroy else "applied", started)
+        self._finish(result, done, done, started)
 
     def _guard(self, component: Component, summary: Summary) -> None:
         """Refuse a plan that loses data unless it is confirmed by name."""
@@ -352,12 +361,16 @@ class Runner:
         self._engine = engine
         self._settings = engine.settings
         self._name = component.name
+        self._packages = component.packages
         self._source = self._settings.terraform_dir / "components" / component.name
         self._work = self._settings.work_dir / component.name
         self._work.mkdir(parents=True, exist_ok=True)
         self._plan_file = self._work / "plan.tfplan"
         self._record = self._work / "process.json"
         self._stamp = self._work / "init.json"
+        self._unsaved = self._work / "errored.tfstate"
+        #: Whether an apply was begun, however it ended.
+        self.applied = False
 
     @property
     def _bucket(self) -> str:
@@ -366,7 +379,7 @@ class Runner:
 
     @property
     def _key(self) -> str:
-        return f"components/{self._name}/terraform.tfstate"
+        return state.key_of(self._name)
 
     def has_state(self) -> bool:
         backend = self._engine.backend
@@ -429,7 +442,7 @@ class Runner:
         environment = self._environment()
         output = self._work / "init.log"
         # Two inits at once would write the same file of the plugin cache.
-        with _exclusive(self._settings.cache_dir / "terraform/init.lock"):
+        with exclusive(self._settings.cache_dir / "terraform/init.lock"):
             code = self._engine.processes.run(
                 self._command("init", "-reconfigure", "-lockfile=readonly", *self._backend_arguments()),
                 environment,
@@ -471,8 +484,11 @@ class Runner:
 
     def plan(self, destroy: bool) -> bool:
         """Make the plan; whether there is anything to do."""
+        packages.build(self._settings.terraform_dir.parent, self._packages)
         if not self._initialized():
             self._init()
+        self._push_unsaved_state()
+        self._sign()
         earlier = recorded_process(self._record)
         output = self._work / "plan.log"
         command = self._command("plan", "-detailed-exitcode", f"-out={self._plan_file}", self._lock_timeout())
@@ -490,6 +506,45 @@ class Runner:
             raise Again("its working data does not fit the configuration any more: init again")
         raise self._error("plan", output)
 
+    def _sign(self) -> None:
+        """In CI: leave the run's name beside the state, so that a lock of a machine that is gone can be traced to it."""
+        record = state.run_record(os.environ)
+        if record is not None:
+            self._engine.backend.write_json(self._bucket, state.run_key_of(self._name), record)
+
+    def _take_unsaved_state(self) -> None:
+        """What terraform leaves beside the configuration, which all environments share, when it cannot save a state."""
+        left = self._source / "errored.tfstate"
+        if not left.exists():
+            return
+        owners = state.environments_of(json.loads(left.read_text(encoding="utf-8")))
+        if owners == {self._settings.env}:
+            shutil.move(left, self._unsaved)
+        else:
+            self._engine._say(f"{self._name}: {left} is of {', '.join(sorted(owners)) or 'no environment'}: left alone")
+
+    def _push_unsaved_state(self) -> None:
+        """Save what an earlier apply made and could not save."""
+        self._take_unsaved_state()
+        kept = self._unsaved
+        if not kept.exists():
+            return
+        if self._settings.check:
+            self._engine._say(f"{self._name}: a state that could not be saved waits in {kept}; the next run saves it")
+            return
+        output = self._work / "push.log"
+        command = [self._engine._terraform, f"-chdir={self._source}", "state", "push", self._lock_timeout(), str(kept)]
+        if self._engine.processes.run(command, self._environment(), output, record=self._record) == 0:
+            kept.unlink()
+            self._engine._say(f"{self._name}: saved the state that an earlier run could not save")
+            return
+        text = output.read_text(encoding="utf-8", errors="replace")
+        raise TerraformError(
+            f"an earlier run could not save its state, and the stored one has moved on since:\n{text.strip()[:2000]}\n"
+            f"Remedy: compare {kept} with `terraform -chdir={self._source} state pull`; import what only the former knows, "
+            "then delete that file."
+        )
+
     def _break_dead_lock(self, text: str, earlier: Any) -> None:
         lock = locks.parse(text)
         if lock is None:
@@ -497,7 +552,8 @@ class Runner:
         if not locks.left_by_dead_run(lock, earlier):
             raise TerraformError(
                 f"the state is locked by {lock.describe()}. Remedy: wait until that run has ended. If it is dead for certain: "
-                f"terraform -chdir={self._source} force-unlock {lock.id}"
+                f"ansible-playbook playbooks/breakglass/state_unlock.yml -i inventories/{self._settings.env} "
+                f"-e component={self._name} -e confirm={self._settings.env}-{self._name}-{lock.id[: state.PREFIX]}"
             )
         output = self._work / "unlock.log"
         command = [self._engine._terraform, f"-chdir={self._source}", "force-unlock", "-force", lock.id]
@@ -531,6 +587,7 @@ class Runner:
         def beat(seconds: float) -> None:
             heartbeat(seconds, f"{_busy(output) or 'working'}")
 
+        self.applied = True
         code = self._engine.processes.run(
             self._command("apply", "-json", self._lock_timeout(), str(self._plan_file)),
             self._environment(),
@@ -541,6 +598,7 @@ class Runner:
         self._plan_file.unlink(missing_ok=True)
         if code == 0:
             return
+        self._take_unsaved_state()
         text = _diagnostics(output)
         adopted = adopt.adopt(
             planned=self._planned,
@@ -569,7 +627,8 @@ class Runner:
 
 
 @contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Iterator[None]:
+    """One process at a time; for what several runs of one machine share."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

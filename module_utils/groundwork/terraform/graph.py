@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ class Component:
     name: str
     needs: tuple[str, ...] = ()
     data: str = ""
+    #: Zip packages that its plan reads: source folder by name.
+    packages: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(path: Path) -> dict[str, Component]:
@@ -36,12 +38,13 @@ def load(path: Path) -> dict[str, Component]:
     components: dict[str, Component] = {}
     for name, given in entries.items():
         entry = given or {}
-        unknown = sorted(set(entry) - {"needs", "data"})
+        unknown = sorted(set(entry) - {"needs", "data", "packages"})
         if unknown:
-            problems.append(f"{name}: unknown key {', '.join(unknown)}; known are needs and data")
+            problems.append(f"{name}: unknown key {', '.join(unknown)}; known are needs, data and packages")
         needs = tuple(entry.get("needs") or ())
         problems += [f"{name}: needs {need}, which is no component" for need in needs if need not in entries]
-        components[str(name)] = Component(str(name), needs, str(entry.get("data") or ""))
+        packages = {str(package): str(folder) for package, folder in (entry.get("packages") or {}).items()}
+        components[str(name)] = Component(str(name), needs, str(entry.get("data") or ""), packages)
     folders = {folder.name for folder in (path.parent / "components").glob("*") if folder.is_dir()}
     problems += [f"{name}: has no folder components/{name}" for name in components if name not in folders]
     problems += [f"components/{name}: is not listed" for name in sorted(folders) if name not in components]
@@ -66,28 +69,34 @@ def ordered(components: dict[str, Component]) -> list[str]:
     return result
 
 
+def followers(components: dict[str, Component]) -> dict[str, int]:
+    """Length of the longest chain of components that come after each; `components` in dependency order."""
+    result = dict.fromkeys(components, 0)
+    for name in reversed(components):
+        for need in components[name].needs:
+            result[need] = max(result[need], result[name] + 1)
+    return result
+
+
 def select(components: dict[str, Component], wanted: Collection[str], reverse: bool = False) -> dict[str, Component]:
     """Only the wanted ones (all when none is named); in reverse, `needs` become what must be destroyed first."""
     unknown = sorted(set(wanted) - set(components))
     if unknown:
         raise TerraformError(f"no component {', '.join(unknown)}; there are {', '.join(components)}")
-    chosen = {name: component for name, component in components.items() if not wanted or name in wanted}
+    names = [name for name in components if not wanted or name in wanted]
+
+    def needed(name: str) -> Iterator[str]:
+        """What must come before; through those that were not chosen, to those that were."""
+        for need in components[name].needs:
+            if need in names:
+                yield need
+            else:
+                yield from needed(need)
+
+    chosen = {name: replace(components[name], needs=tuple(dict.fromkeys(needed(name)))) for name in names}
     if not reverse:
-        return {
-            name: Component(name, tuple(need for need in component.needs if need in chosen), component.data)
-            for name, component in chosen.items()
-        }
+        return chosen
     return {
-        name: Component(name, tuple(other for other, entry in chosen.items() if name in entry.needs), chosen[name].data)
+        name: replace(chosen[name], needs=tuple(other for other, entry in chosen.items() if name in entry.needs))
         for name in reversed(chosen)
     }
-
-
-def below(components: dict[str, Component], names: Iterable[str]) -> set[str]:
-    """Everything that directly or indirectly needs one of `names`."""
-    found = set(names)
-    while True:
-        more = {name for name, component in components.items() if found.intersection(component.needs)} - found
-        if not more:
-            return found - set(names)
-        found |= more

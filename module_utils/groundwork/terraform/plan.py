@@ -115,10 +115,6 @@ class Summary:
     def losses(self) -> list[str]:
         return [f"{change.address}: {loss}" for change in self.changes if (loss := change.loss())]
 
-    def writes_parameters(self) -> bool:
-        """Whether what the component hands over is not yet what it will be."""
-        return any(change.type == "aws_ssm_parameter" and change.action != "import" for change in self.changes)
-
 
 ACTIONS = {
     ("create",): "create",

@@ -13,13 +13,13 @@ locals {
 module "vpc" {
   source = "../../modules/vpc"
 
-  name                    = "${module.context.environment}-network"
-  region                  = module.context.region
-  cidr                    = var.vpc_cidr != "" ? var.vpc_cidr : local.network.vpc_cidr
-  availability_zones      = [for suffix in local.network.availability_zones : "${module.context.region}${suffix}"]
-  data_availability_zones = [for suffix in var.settings.data_availability_zones : "${module.context.region}${suffix}"]
-  nat_gateways            = local.network.nat_gateways
-  dns_domain              = "${module.context.environment}.internal"
+  name                      = "${module.context.environment}-network"
+  region                    = module.context.region
+  cidr                      = var.vpc_cidr != "" ? var.vpc_cidr : local.network.vpc_cidr
+  availability_zones        = [for suffix in local.network.availability_zones : "${module.context.region}${suffix}"]
+  subnet_availability_zones = [for suffix in var.settings.subnet_availability_zones : "${module.context.region}${suffix}"]
+  nat_gateways              = local.network.nat_gateways
+  dns_domain                = "${module.context.environment}.internal"
 }
 
 module "exports" {
@@ -34,6 +34,10 @@ module "exports" {
     "/shared/network/private-subnet-cidrs" = {
       description = "Ranges of the private subnets, in the order of the zones"
       values      = module.vpc.private_subnet_cidrs
+    }
+    "/shared/network/nat-gateway-ids" = {
+      description = "NAT gateways, in the order of the zones that have one"
+      values      = [for zone in sort(keys(module.vpc.nat_gateway_ids)) : module.vpc.nat_gateway_ids[zone]]
     }
     "/shared/network/namespace-id" = { description = "Private Cloud Map namespace", value = module.vpc.namespace_id }
   }

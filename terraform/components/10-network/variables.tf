@@ -31,7 +31,7 @@ variable "aws" {
 variable "settings" {
   description = "Sizes and protections of the environment; see environments/<env>/common.tfvars."
   type = object({
-    data_availability_zones = optional(list(string), [])
+    subnet_availability_zones = optional(list(string), [])
   })
   nullable = false
 }

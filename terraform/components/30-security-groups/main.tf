@@ -6,6 +6,21 @@ module "context" {
   service      = "security-groups"
 }
 
+locals {
+  # Ports of the observability servers, from the one route table: a rule of the load balancer never meets a closed port.
+  backends   = yamldecode(file("${path.module}/../../routes.yml")).backends
+  lgtm_ports = toset(flatten([for backend in values(local.backends) : [backend.port, try(backend.health_port, backend.port)]]))
+
+  # Groups that pull packages or images and call AWS.
+  outbound = ["ecs", "kafka", "lgtm", "ops", "problem"]
+
+  # What sends metrics, logs, traces and profiles; Grafana asks the other servers by the same way.
+  lgtm_clients = ["ecs", "kafka", "lgtm", "ops", "problem"]
+
+  # Between the servers' own tasks. Pyroscope's distributors and queriers talk to its ingesters on its HTTP port.
+  lgtm_own_ports = { gossip = 7946, grpc = 9095, profiles = local.backends.pyroscope.port, files = 2049 }
+}
+
 data "aws_ssm_parameter" "vpc_id" {
   name = "/shared/network/vpc-id"
 }
@@ -22,7 +37,10 @@ module "groups" {
     ecs       = "ECS tasks"
     endpoints = "Interface VPC endpoints"
     kafka     = "Kafka brokers and controllers"
+    lgtm      = "Observability servers: Mimir, Loki, Tempo, Pyroscope, Grafana and Grafana's file system"
+    lgtm-alb  = "Internal load balancer of the observability servers"
     ops       = "Operations hosts: admin clients and metrics"
+    problem   = "Problem service: tasks and functions"
     rds       = "Shared databases"
   }
 
@@ -43,11 +61,14 @@ module "groups" {
       ops-to-postgres    = { from = "ops", to = "rds", port = 5432 }
       ops-to-application = { from = "ops", to = "ecs", port = var.settings.application_port }
     },
-    { for group in ["ecs", "kafka", "ops"] : "${group}-to-endpoints" => { from = group, to = "endpoints", port = 443 } },
+    { for group in local.outbound : "${group}-to-endpoints" => { from = group, to = "endpoints", port = 443 } },
+    { for group in local.lgtm_clients : "${group}-to-lgtm-alb" => { from = group, to = "lgtm-alb", port = 80 } },
+    { for port in local.lgtm_ports : "lgtm-alb-to-lgtm-${port}" => { from = "lgtm-alb", to = "lgtm", port = port } },
+    { for use, port in local.lgtm_own_ports : "lgtm-own-${use}" => { from = "lgtm", to = "lgtm", port = port } },
   )
 
   public_ingress  = { alb = [80, 443] }
-  internet_egress = { for group in ["ecs", "kafka", "ops"] : group => var.settings.internet_egress_ports }
+  internet_egress = { for group in local.outbound : group => var.settings.internet_egress_ports }
 }
 
 module "exports" {

@@ -36,3 +36,11 @@ module "services" {
   flow_log_retention_days = var.settings.log_retention_days
   interface_endpoints     = var.settings.interface_endpoints
 }
+
+module "exports" {
+  source = "../../modules/ssm-exports"
+
+  parameters = {
+    "/shared/network/flow-log-group" = { description = "Log group of the VPC's flow log", value = module.services.flow_log_group_name }
+  }
+}

@@ -32,6 +32,7 @@ variable "settings" {
   description = "Sizes and protections of the environment; see environments/<env>/common.tfvars."
   type = object({
     ci_branches = optional(list(string), ["main"])
+    peer        = optional(object({ environment = string, region = string, role = string }))
   })
   nullable = false
   default  = {}

@@ -1,14 +1,19 @@
-output "mysql" {
-  description = "The shared MySQL instance."
-  value       = module.mysql
+output "databases" {
+  description = "The shared instances by engine."
+  value       = module.database
 }
 
-output "master_secret" {
-  description = "ARN and name of the administrator's secret."
+output "master_secrets" {
+  description = "ARN, name and version of each administrator's secret by engine."
   value       = module.secret
 }
 
+output "backup" {
+  description = "Bucket of the services' dumps."
+  value       = module.backup
+}
+
 output "parameters" {
-  description = "SSM parameters that hand the database over."
+  description = "SSM parameters that hand the databases over."
   value       = module.exports.names
 }

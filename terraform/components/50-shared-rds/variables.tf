@@ -40,6 +40,20 @@ variable "settings" {
     performance_insights        = optional(bool, true)
     apply_immediately           = optional(bool, false)
     master_password_version     = optional(number, 1)
+    database_dump_days          = optional(number, 365)
+    expire_objects              = optional(bool, true)
+    peer                        = optional(object({ environment = string, region = string, role = string }))
+    promoted                    = optional(bool, false)
   })
   nullable = false
+
+  validation {
+    condition     = var.settings.database_dump_days > 30
+    error_message = "settings.database_dump_days must be more than 30: younger dumps are not moved to cheaper storage."
+  }
+
+  validation {
+    condition     = contains(["primary", "standby"], try(var.settings.peer.role, "standby"))
+    error_message = "settings.peer.role says what the peer is to this environment: primary (it is replicated here) or standby."
+  }
 }

@@ -117,5 +117,13 @@ module "exports" {
       description = "Kafka nodes, as the inventory names them"
       values      = [for name in sort(keys(local.nodes)) : "${local.env}-${name}"]
     }
+    "/shared/kafka/${local.env}/instance-ids" = {
+      description = "EC2 instances of the nodes, in the order of node-names"
+      values      = [for name in sort(keys(local.nodes)) : module.hosts.instance_ids[name]]
+    }
+    "/shared/kafka/${local.env}/data-volume-ids" = {
+      description = "EBS volumes with the nodes' log directories, in the order of node-names"
+      values      = [for name in sort(keys(local.nodes)) : module.hosts.data_volume_ids[name]]
+    }
   }
 }

@@ -2,7 +2,7 @@ resource "aws_s3_bucket" "this" {
   bucket        = var.name
   force_destroy = !var.deletion_protection
 
-  tags = { Name = var.name }
+  tags = merge(var.tags, { Name = var.name })
 }
 
 resource "aws_s3_bucket_versioning" "this" {
@@ -17,10 +17,10 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
   rule {
-    bucket_key_enabled = true
+    bucket_key_enabled = !var.sse_s3
 
     apply_server_side_encryption_by_default {
-      sse_algorithm     = "aws:kms"
+      sse_algorithm     = var.sse_s3 ? "AES256" : "aws:kms"
       kms_master_key_id = var.kms_key_arn != "" ? var.kms_key_arn : null
     }
   }
@@ -43,7 +43,45 @@ resource "aws_s3_bucket_ownership_controls" "this" {
   }
 }
 
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  count = var.lifecycle_rule == null ? 0 : 1
+
+  bucket = aws_s3_bucket.this.id
+
+  rule {
+    id     = "age"
+    status = "Enabled"
+
+    filter {}
+
+    dynamic "transition" {
+      for_each = var.lifecycle_rule.transitions
+
+      content {
+        storage_class = transition.key
+        days          = transition.value
+      }
+    }
+
+    expiration {
+      days = var.lifecycle_rule.expire_days
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.lifecycle_rule.noncurrent_days
+    }
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.this]
+}
+
 data "aws_iam_policy_document" "this" {
+  source_policy_documents = var.policies
+
   statement {
     sid       = "RefusePlainHttp"
     effect    = "Deny"

@@ -1,6 +1,8 @@
 output "name" {
-  description = "Name of the bucket."
+  description = "Name of the bucket, once its policy lets in who may write."
   value       = aws_s3_bucket.this.bucket
+
+  depends_on = [aws_s3_bucket_policy.this]
 }
 
 output "arn" {

@@ -15,8 +15,8 @@ variable "environment" {
   nullable    = false
 
   validation {
-    condition     = contains(["local", "dev", "staging", "prod", "dr"], var.environment)
-    error_message = "The environment must be one of local, dev, staging, prod, dr."
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.environment))
+    error_message = "The environment must be 2 to 10 lower-case letters and digits, starting with a letter, like its folder in inventories/."
   }
 }
 

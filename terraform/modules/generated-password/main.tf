@@ -6,22 +6,19 @@ ephemeral "aws_secretsmanager_random_password" "this" {
   exclude_punctuation = true
 }
 
-resource "aws_secretsmanager_secret" "this" {
-  name                    = var.name
-  description             = var.description
-  kms_key_id              = var.kms_key_arn
-  recovery_window_in_days = var.recovery_days
+module "secret" {
+  source = "../secret"
 
-  tags = { Name = var.name }
-}
-
-resource "aws_secretsmanager_secret_version" "this" {
-  secret_id                = aws_secretsmanager_secret.this.id
-  secret_string_wo         = ephemeral.aws_secretsmanager_random_password.this.random_password
-  secret_string_wo_version = var.password_version
+  name          = var.name
+  description   = var.description
+  kms_key_arn   = var.kms_key_arn
+  recovery_days = var.recovery_days
+  value         = ephemeral.aws_secretsmanager_random_password.this.random_password
+  value_version = var.password_version
+  tags          = var.tags
 }
 
 ephemeral "aws_secretsmanager_secret_version" "this" {
-  secret_id  = aws_secretsmanager_secret.this.id
-  version_id = aws_secretsmanager_secret_version.this.version_id
+  secret_id  = module.secret.arn
+  version_id = module.secret.version_id
 }

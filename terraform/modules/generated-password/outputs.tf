@@ -12,10 +12,10 @@ output "password_version" {
 
 output "secret_arn" {
   description = "ARN of the origin secret."
-  value       = aws_secretsmanager_secret.this.arn
+  value       = module.secret.arn
 }
 
 output "secret_name" {
   description = "Name of the origin secret."
-  value       = aws_secretsmanager_secret.this.name
+  value       = module.secret.name
 }

@@ -43,3 +43,10 @@ variable "password_version" {
     error_message = "The version is a whole number from 1."
   }
 }
+
+variable "tags" {
+  description = "Tags that differ from the provider's default tags."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+}

@@ -1,10 +1,23 @@
+# An account has one provider for an issuer, whatever the region: the second environment of an account looks it up.
 resource "aws_iam_openid_connect_provider" "this" {
+  count = var.create_provider ? 1 : 0
+
   url            = "https://${var.issuer}"
   client_id_list = ["sts.amazonaws.com"]
   # IAM checks this issuer's certificate against its own trust store; the value below is its documented dummy.
   thumbprint_list = ["ffffffffffffffffffffffffffffffffffffffff"]
 
   tags = { Name = "github-actions" }
+}
+
+data "aws_iam_openid_connect_provider" "this" {
+  count = var.create_provider ? 0 : 1
+
+  url = "https://${var.issuer}"
+}
+
+locals {
+  provider_arn = var.create_provider ? aws_iam_openid_connect_provider.this[0].arn : data.aws_iam_openid_connect_provider.this[0].arn
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -15,7 +28,7 @@ data "aws_iam_policy_document" "trust" {
 
     principals {
       type        = "Federated"
-      identifiers = [aws_iam_openid_connect_provider.this.arn]
+      identifiers = [local.provider_arn]
     }
 
     condition {

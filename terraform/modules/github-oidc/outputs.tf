@@ -1,6 +1,11 @@
 output "provider_arn" {
   description = "ARN of the identity provider."
-  value       = aws_iam_openid_connect_provider.this.arn
+  value       = local.provider_arn
+}
+
+output "creates_provider" {
+  description = "Whether the provider is made here or looked up."
+  value       = length(aws_iam_openid_connect_provider.this) > 0
 }
 
 output "trust_policies" {

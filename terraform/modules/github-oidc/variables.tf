@@ -26,3 +26,10 @@ variable "subjects" {
     error_message = "Every role needs subjects, and `*` would trust every branch and pull request of the repository."
   }
 }
+
+variable "create_provider" {
+  description = "Make the identity provider. False where another environment of the same account has made it."
+  type        = bool
+  nullable    = false
+  default     = true
+}

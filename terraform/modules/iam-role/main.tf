@@ -4,7 +4,7 @@ resource "aws_iam_role" "this" {
   assume_role_policy   = var.trust_policy
   max_session_duration = var.max_session_hours * 3600
 
-  tags = { Name = var.name }
+  tags = merge(var.tags, { Name = var.name })
 }
 
 resource "aws_iam_role_policy_attachment" "this" {
@@ -12,6 +12,23 @@ resource "aws_iam_role_policy_attachment" "this" {
 
   role       = aws_iam_role.this.name
   policy_arn = each.value
+}
+
+resource "aws_iam_policy" "this" {
+  for_each = var.policies
+
+  name        = "${var.name}-${each.key}"
+  description = "${var.description}: ${each.key}"
+  policy      = each.value
+
+  tags = merge(var.tags, { Name = "${var.name}-${each.key}" })
+}
+
+resource "aws_iam_role_policy_attachment" "own" {
+  for_each = var.policies
+
+  role       = aws_iam_role.this.name
+  policy_arn = aws_iam_policy.this[each.key].arn
 }
 
 resource "aws_iam_role_policy" "this" {
@@ -28,5 +45,5 @@ resource "aws_iam_instance_profile" "this" {
   name = var.name
   role = aws_iam_role.this.name
 
-  tags = { Name = var.name }
+  tags = merge(var.tags, { Name = var.name })
 }

@@ -22,3 +22,8 @@ output "instance_profile_arn" {
   description = "ARN of the instance profile, or null."
   value       = one(aws_iam_instance_profile.this[*].arn)
 }
+
+output "policy_arns" {
+  description = "ARNs of the managed policies that were made for the role, by name."
+  value       = { for name, policy in aws_iam_policy.this : name => policy.arn }
+}

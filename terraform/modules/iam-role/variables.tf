@@ -43,6 +43,29 @@ variable "inline_policies" {
     condition     = alltrue([for policy in values(var.inline_policies) : can(jsondecode(policy).Statement)])
     error_message = "Every inline policy must be a JSON policy document."
   }
+
+  # IAM does not count white space.
+  validation {
+    condition     = length(join("", [for policy in values(var.inline_policies) : replace(policy, "/\\s/", "")])) <= 10240
+    error_message = "A role's inline policies have 10,240 characters together. Give some of them as `policies`."
+  }
+}
+
+variable "policies" {
+  description = "Managed policies of the account (JSON) by name, made for the role: for more than inline policies may hold."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+
+  validation {
+    condition     = alltrue([for policy in values(var.policies) : can(jsondecode(policy).Statement)])
+    error_message = "Every policy must be a JSON policy document."
+  }
+
+  validation {
+    condition     = alltrue([for policy in values(var.policies) : length(replace(policy, "/\\s/", "")) <= 6144])
+    error_message = "A managed policy has 6,144 characters: split ${join(", ", [for name, policy in var.policies : name if length(replace(policy, "/\\s/", "")) > 6144])}."
+  }
 }
 
 variable "max_session_hours" {
@@ -62,4 +85,11 @@ variable "instance_profile" {
   type        = bool
   nullable    = false
   default     = false
+}
+
+variable "tags" {
+  description = "Tags that differ from the provider's default tags."
+  type        = map(string)
+  nullable    = false
+  default     = {}
 }

@@ -39,7 +39,7 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = each.value.via_service == null ? [] : [each.value.via_service]
+    for_each = length(each.value.via_services) == 0 ? [] : [each.value.via_services]
 
     content {
       sid       = "UseThroughService"
@@ -60,7 +60,7 @@ data "aws_iam_policy_document" "this" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["${statement.value}.${var.region}.amazonaws.com"]
+        values   = [for service in statement.value : "${service}.${var.region}.amazonaws.com"]
       }
 
       condition {
@@ -72,7 +72,7 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = each.value.via_service == null ? [] : [each.value.via_service]
+    for_each = length(each.value.via_services) == 0 ? [] : [each.value.via_services]
 
     content {
       sid       = "GrantsForService"
@@ -87,7 +87,7 @@ data "aws_iam_policy_document" "this" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["${statement.value}.${var.region}.amazonaws.com"]
+        values   = [for service in statement.value : "${service}.${var.region}.amazonaws.com"]
       }
 
       condition {
@@ -98,29 +98,55 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
+  # The agent in a host or a task, and the plugin of who opens a session, call the key themselves; the context names the session.
   dynamic "statement" {
-    for_each = each.value.service_principal == null ? [] : [each.value]
+    for_each = each.value.sessions ? [1] : []
 
     content {
-      sid       = "UseByService"
+      sid       = "UseBySessions"
       resources = ["*"]
-      actions = [
-        "kms:Decrypt",
-        "kms:DescribeKey",
-        "kms:Encrypt",
-        "kms:GenerateDataKey*",
-        "kms:ReEncrypt*",
-      ]
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
 
       principals {
-        type        = "Service"
-        identifiers = [statement.value.service_principal]
+        type        = "AWS"
+        identifiers = ["arn:aws:iam::${var.account_id}:root"]
       }
 
       condition {
-        test     = "ArnLike"
-        variable = "kms:EncryptionContext:${statement.value.encryption_context.key}"
-        values   = [statement.value.encryption_context.pattern]
+        test     = "StringLike"
+        variable = "kms:EncryptionContext:aws:ssm:TargetId"
+        values   = ["*"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:CallerAccount"
+        values   = [var.account_id]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.value.services
+
+    content {
+      sid       = "UseBy${replace(title(replace(statement.key, "/[.-]/", " ")), " ", "")}"
+      resources = ["*"]
+      actions   = statement.value.actions
+
+      principals {
+        type        = "Service"
+        identifiers = [statement.key]
+      }
+
+      dynamic "condition" {
+        for_each = statement.value.conditions
+
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
       }
     }
   }

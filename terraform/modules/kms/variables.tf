@@ -23,29 +23,33 @@ variable "region" {
 
 variable "keys" {
   description = <<-EOT
-    Keys by name. `via_service`: the AWS service (its endpoint's first label) through which principals of the account may
-    use the key; `service_principal`: a service that uses it itself; `encryption_context`: the context's key and the ARN
-    pattern that such a use must carry.
+    Keys by name. `via_services`: the AWS services (their endpoints' first labels) through which principals of the account
+    may use the key; `services`: service principals that use it themselves, each with the actions and the conditions that
+    bind such a use to this account; `sessions`: it encrypts sessions of Session Manager and ECS Exec.
   EOT
   type = map(object({
-    description       = string
-    via_service       = optional(string)
-    service_principal = optional(string)
-    encryption_context = optional(object({
-      key     = string
-      pattern = string
-    }))
+    description  = string
+    via_services = optional(set(string), [])
+    sessions     = optional(bool, false)
+    services = optional(map(object({
+      actions = optional(set(string), ["kms:Decrypt", "kms:GenerateDataKey*"])
+      conditions = list(object({
+        test     = string
+        variable = string
+        values   = set(string)
+      }))
+    })), {})
   }))
   nullable = false
 
   validation {
-    condition     = alltrue([for key in values(var.keys) : key.via_service != null || key.service_principal != null])
-    error_message = "Each key needs via_service or service_principal; a key that nobody can use is a mistake."
+    condition     = alltrue([for key in values(var.keys) : length(key.via_services) + length(key.services) > 0])
+    error_message = "Each key needs via_services or services; a key that nobody can use is a mistake."
   }
 
   validation {
-    condition     = alltrue([for key in values(var.keys) : key.service_principal == null || key.encryption_context != null])
-    error_message = "A key with service_principal needs encryption_context, or the service could use it for any account."
+    condition     = alltrue(flatten([for key in values(var.keys) : [for service in values(key.services) : length(service.conditions) > 0]]))
+    error_message = "Each of services needs conditions, or the service could use the key for any account."
   }
 }
 

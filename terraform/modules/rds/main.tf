@@ -1,17 +1,28 @@
 locals {
   is_mysql = var.engine == "mysql"
   port     = local.is_mysql ? 3306 : 5432
-  family   = local.is_mysql ? "mysql${var.engine_version}" : "postgres${var.engine_version}"
+  family   = local.is_mysql ? "mysql${regex("^[0-9]+\\.[0-9]+", var.engine_version)}" : "postgres${regex("^[0-9]+", var.engine_version)}"
 
+  # A version that names its patch is kept: RDS's own upgrade would be a difference on every plan.
+  pinned = length(split(".", var.engine_version)) == (local.is_mysql ? 3 : 2)
+
+  is_replica = var.replicate_source_arn != ""
+  # RDS for PostgreSQL reserves the name admin.
+  master_username = var.master_username != "" ? var.master_username : (local.is_mysql ? "admin" : "postgres")
+
+  # Backups turn the binary log on, with which MySQL lets nobody but SUPER, which RDS has not, make triggers and functions unless
+  # log_bin_trust_function_creators is on; logins for migrations are the only ones that hold the privileges.
   engine_parameters = local.is_mysql ? {
-    character_set_server     = { value = "utf8mb4", apply_method = "immediate" }
-    collation_server         = { value = "utf8mb4_unicode_ci", apply_method = "immediate" }
-    log_output               = { value = "FILE", apply_method = "immediate" }
-    long_query_time          = { value = "1", apply_method = "immediate" }
-    require_secure_transport = { value = "1", apply_method = "immediate" }
-    slow_query_log           = { value = "1", apply_method = "immediate" }
+    character_set_server            = { value = "utf8mb4", apply_method = "immediate" }
+    collation_server                = { value = "utf8mb4_unicode_ci", apply_method = "immediate" }
+    log_bin_trust_function_creators = { value = "1", apply_method = "immediate" }
+    log_output                      = { value = "FILE", apply_method = "immediate" }
+    long_query_time                 = { value = "1", apply_method = "immediate" }
+    require_secure_transport        = { value = "1", apply_method = "immediate" }
+    slow_query_log                  = { value = "1", apply_method = "immediate" }
     } : {
     log_min_duration_statement = { value = "1000", apply_method = "immediate" }
+    password_encryption        = { value = "scram-sha-256", apply_method = "immediate" }
     "rds.force_ssl"            = { value = "1", apply_method = "immediate" }
   }
   parameters = merge(local.engine_parameters, var.parameters)
@@ -93,19 +104,22 @@ resource "aws_iam_role_policy_attachment" "monitoring" {
 
 resource "aws_db_instance" "this" {
   identifier     = var.identifier
-  engine         = var.engine
-  engine_version = var.engine_version
   instance_class = var.instance_class
 
-  allocated_storage     = var.storage.allocated_gib
+  # A replica takes engine, size and administrator from its source; without the source RDS promotes it.
+  replicate_source_db = local.is_replica ? var.replicate_source_arn : null
+  engine              = local.is_replica ? null : var.engine
+  engine_version      = local.is_replica ? null : var.engine_version
+
+  allocated_storage     = local.is_replica ? null : var.storage.allocated_gib
   max_allocated_storage = var.storage.max_allocated_gib
   storage_type          = "gp3"
   storage_encrypted     = true
   kms_key_id            = var.kms_key_arn
 
-  username            = var.master_username
-  password_wo         = var.master_password
-  password_wo_version = var.master_password_version
+  username            = local.is_replica ? null : local.master_username
+  password_wo         = local.is_replica ? null : var.master_password
+  password_wo_version = local.is_replica ? null : var.master_password_version
   port                = local.port
 
   db_subnet_group_name   = aws_db_subnet_group.this.name
@@ -114,7 +128,7 @@ resource "aws_db_instance" "this" {
   multi_az               = var.multi_az
 
   parameter_group_name       = aws_db_parameter_group.this.name
-  auto_minor_version_upgrade = true
+  auto_minor_version_upgrade = !local.pinned
   apply_immediately          = var.apply_immediately
 
   backup_retention_period   = var.backup_retention_days

@@ -30,7 +30,7 @@ output "engine" {
 
 output "master_username" {
   description = "Name of the administrator."
-  value       = var.master_username
+  value       = local.master_username
 }
 
 output "parameter_group_name" {
@@ -41,6 +41,11 @@ output "parameter_group_name" {
 output "subnet_group_name" {
   description = "Name of the subnet group."
   value       = aws_db_subnet_group.this.name
+}
+
+output "replicates" {
+  description = "ARN of the instance that this one replicates; empty when it is its own."
+  value       = var.replicate_source_arn
 }
 
 output "log_group_names" {

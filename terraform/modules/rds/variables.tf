@@ -22,13 +22,13 @@ variable "engine" {
 }
 
 variable "engine_version" {
-  description = "Version without the patch level: 8.4 for MySQL, 17 for PostgreSQL; RDS takes its newest patch."
+  description = "8.4 for MySQL, 17 for PostgreSQL: RDS takes and keeps up its newest patch. With a patch level (8.0.42, 17.5) it stays at that."
   type        = string
   nullable    = false
 
   validation {
-    condition     = var.engine == "mysql" ? can(regex("^[0-9]+\\.[0-9]+$", var.engine_version)) : can(regex("^[0-9]+$", var.engine_version))
-    error_message = "Give major.minor for mysql (8.4), the major version for postgres (17). A patch level would be a diff after RDS's own upgrade."
+    condition     = var.engine == "mysql" ? can(regex("^[0-9]+\\.[0-9]+(\\.[0-9]+)?$", var.engine_version)) : can(regex("^[0-9]+(\\.[0-9]+)?$", var.engine_version))
+    error_message = "Give major.minor for mysql (8.4), the major version for postgres (17), either with a patch level (8.0.42, 17.5) to stay at it."
   }
 }
 
@@ -107,14 +107,31 @@ variable "logs_kms_key_arn" {
 }
 
 variable "master_username" {
-  description = "Name of the administrator."
+  description = "Name of the administrator. Empty: admin for MySQL, postgres for PostgreSQL."
   type        = string
   nullable    = false
-  default     = "admin"
+  default     = ""
 
   validation {
-    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9_]{0,15}$", var.master_username))
+    condition     = var.master_username == "" || can(regex("^[a-zA-Z][a-zA-Z0-9_]{0,15}$", var.master_username))
     error_message = "The administrator's name has at most 16 letters, digits or underscores and starts with a letter."
+  }
+
+  validation {
+    condition     = var.engine == "mysql" || var.master_username != "admin"
+    error_message = "RDS for PostgreSQL reserves the name admin. Give another or none."
+  }
+}
+
+variable "replicate_source_arn" {
+  description = "ARN of the instance to replicate, which may be in another region. Taking it away promotes the replica."
+  type        = string
+  nullable    = false
+  default     = ""
+
+  validation {
+    condition     = var.replicate_source_arn == "" || can(regex("^arn:[a-z-]+:rds:[a-z0-9-]+:[0-9]{12}:db:[a-z0-9-]+$", var.replicate_source_arn))
+    error_message = "Give the ARN of a database instance: arn:aws:rds:<region>:<account>:db:<identifier>."
   }
 }
 

@@ -2,15 +2,15 @@
 # A zone's ranges follow from its position alone, so that adding a zone never renumbers another.
 
 locals {
-  data_zones = length(var.data_availability_zones) > 0 ? var.data_availability_zones : var.availability_zones
+  zones = distinct(concat(var.availability_zones, var.subnet_availability_zones))
 
-  private = { for index, zone in var.availability_zones : zone => cidrsubnet(var.cidr, 3, index) }
-  public  = { for index, zone in var.availability_zones : zone => cidrsubnet(var.cidr, 4, 8 + index) }
-  data    = { for index, zone in local.data_zones : zone => cidrsubnet(var.cidr, 4, 12 + index) }
+  private = { for index, zone in local.zones : zone => cidrsubnet(var.cidr, 3, index) }
+  public  = { for index, zone in local.zones : zone => cidrsubnet(var.cidr, 4, 8 + index) }
+  data    = { for index, zone in local.zones : zone => cidrsubnet(var.cidr, 4, 12 + index) }
 
   nat_zones = var.nat_gateways == "one" ? slice(var.availability_zones, 0, 1) : var.availability_zones
   # The zone whose NAT gateway carries a zone's traffic.
-  nat_zone_of = { for zone in var.availability_zones : zone => contains(local.nat_zones, zone) ? zone : local.nat_zones[0] }
+  nat_zone_of = { for zone in local.zones : zone => contains(local.nat_zones, zone) ? zone : local.nat_zones[0] }
 }
 
 resource "aws_vpc" "this" {

@@ -10,32 +10,32 @@ output "vpc_cidr" {
 
 output "public_subnet_ids" {
   description = "IDs of the public subnets, in the order of the zones."
-  value       = [for zone in var.availability_zones : aws_subnet.public[zone].id]
+  value       = [for zone in local.zones : aws_subnet.public[zone].id]
 }
 
 output "private_subnet_ids" {
   description = "IDs of the private subnets, in the order of the zones."
-  value       = [for zone in var.availability_zones : aws_subnet.private[zone].id]
+  value       = [for zone in local.zones : aws_subnet.private[zone].id]
 }
 
 output "data_subnet_ids" {
   description = "IDs of the data subnets, in the order of the zones."
-  value       = [for zone in local.data_zones : aws_subnet.data[zone].id]
+  value       = [for zone in local.zones : aws_subnet.data[zone].id]
 }
 
 output "public_subnet_cidrs" {
   description = "Ranges of the public subnets, in the order of the zones."
-  value       = [for zone in var.availability_zones : local.public[zone]]
+  value       = [for zone in local.zones : local.public[zone]]
 }
 
 output "private_subnet_cidrs" {
   description = "Ranges of the private subnets, in the order of the zones."
-  value       = [for zone in var.availability_zones : local.private[zone]]
+  value       = [for zone in local.zones : local.private[zone]]
 }
 
 output "data_subnet_cidrs" {
   description = "Ranges of the data subnets, in the order of the zones."
-  value       = [for zone in local.data_zones : local.data[zone]]
+  value       = [for zone in local.zones : local.data[zone]]
 }
 
 output "nat_gateway_ids" {

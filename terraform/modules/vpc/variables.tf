@@ -36,20 +36,23 @@ variable "availability_zones" {
   }
 }
 
-variable "data_availability_zones" {
-  description = "Full names of the zones of data subnets; empty means the same. RDS wants at least two even for one instance."
+variable "subnet_availability_zones" {
+  description = <<-EOT
+    Full names of further zones that have subnets though no host stands in them: RDS and application load balancers want
+    subnets in at least two zones even for one instance.
+  EOT
   type        = list(string)
   nullable    = false
   default     = []
 
   validation {
-    condition     = length(var.data_availability_zones) <= 4 && length(distinct(var.data_availability_zones)) == length(var.data_availability_zones)
-    error_message = "Give at most four different availability zones."
+    condition     = length(distinct(concat(var.availability_zones, var.subnet_availability_zones))) <= 4
+    error_message = "Give at most four different availability zones: a /16 has room for four."
   }
 
   validation {
-    condition     = length(length(var.data_availability_zones) > 0 ? var.data_availability_zones : var.availability_zones) >= 2
-    error_message = "Data subnets need at least two availability zones: RDS refuses a subnet group of one. Set data_availability_zones."
+    condition     = length(distinct(concat(var.availability_zones, var.subnet_availability_zones))) >= 2
+    error_message = "Subnets need at least two availability zones: RDS and load balancers refuse one. Set subnet_availability_zones."
   }
 }
 

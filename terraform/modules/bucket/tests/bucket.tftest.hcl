@@ -46,3 +46,49 @@ run "a_bad_name_is_refused" {
 
   expect_failures = [var.name]
 }
+
+run "objects_move_and_expire_by_age" {
+  command = plan
+
+  variables {
+    lifecycle_rule = { transitions = { STANDARD_IA = 90, GLACIER = 365 }, expire_days = 2555 }
+  }
+
+  assert {
+    condition     = { for step in aws_s3_bucket_lifecycle_configuration.this[0].rule[0].transition : step.storage_class => step.days } == { GLACIER = 365, STANDARD_IA = 90 }
+    error_message = "objects go to Infrequent Access after 90 days and to Glacier after a year"
+  }
+
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.this[0].rule[0].expiration[0].days == 2555
+    error_message = "objects expire after seven years"
+  }
+}
+
+run "a_transition_after_the_expiry_is_refused" {
+  command = plan
+
+  variables {
+    lifecycle_rule = { transitions = { GLACIER = 365 }, expire_days = 90 }
+  }
+
+  expect_failures = [var.lifecycle_rule]
+}
+
+run "logs_of_load_balancers_take_the_key_of_s3" {
+  command = plan
+
+  variables {
+    kms_key_arn = ""
+    sse_s3      = true
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for rule in aws_s3_bucket_server_side_encryption_configuration.this.rule : [
+        for default in rule.apply_server_side_encryption_by_default : default.sse_algorithm == "AES256" && default.kms_master_key_id == null
+      ]
+    ]))
+    error_message = "log delivery of a load balancer knows no other encryption"
+  }
+}

@@ -51,3 +51,15 @@ run "a_missing_catalog_is_refused" {
 
   expect_failures = [var.catalog_path]
 }
+
+run "what_is_no_name_of_an_environment_is_refused" {
+  command = plan
+
+  variables {
+    catalog_path = "./tests/catalog.yml"
+    environment  = "Dev-1"
+    service      = "network"
+  }
+
+  expect_failures = [var.environment]
+}

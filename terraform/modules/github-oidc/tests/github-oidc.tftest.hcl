@@ -38,3 +38,16 @@ run "every_branch_is_refused" {
 
   expect_failures = [var.subjects]
 }
+
+run "the_second_environment_of_an_account_looks_the_provider_up" {
+  command = plan
+
+  variables {
+    create_provider = false
+  }
+
+  assert {
+    condition     = length(aws_iam_openid_connect_provider.this) == 0 && data.aws_iam_openid_connect_provider.this[0].url == "https://token.actions.githubusercontent.com"
+    error_message = "IAM refuses a second provider for the same issuer"
+  }
+}

@@ -39,3 +39,49 @@ run "text_is_no_policy" {
 
   expect_failures = [var.inline_policies]
 }
+
+run "managed_policies_of_its_own_are_attached" {
+  command = plan
+
+  variables {
+    policies = { compute = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  }
+
+  assert {
+    condition     = aws_iam_policy.this["compute"].name == "test-role-compute" && aws_iam_role_policy_attachment.own["compute"].role == "test-role"
+    error_message = "a policy has the role's name before its own and is attached"
+  }
+}
+
+run "inline_policies_have_room_together" {
+  command = plan
+
+  variables {
+    inline_policies = { for name in ["one", "two"] : name => jsonencode({ Statement = [for index in range(600) : "123456"] }) }
+  }
+
+  expect_failures = [var.inline_policies]
+}
+
+run "white_space_takes_no_room" {
+  command = plan
+
+  variables {
+    policies = { own = "{\"Statement\": [${join("", [for index in range(700) : "          "])}]}" }
+  }
+
+  assert {
+    condition     = length(aws_iam_policy.this) == 1
+    error_message = "IAM does not count white space"
+  }
+}
+
+run "a_managed_policy_has_room_for_itself" {
+  command = plan
+
+  variables {
+    policies = { own = jsonencode({ Statement = [for index in range(700) : "123456"] }) }
+  }
+
+  expect_failures = [var.policies]
+}

@@ -10,11 +10,18 @@ variables {
   account_id = "111122223333"
   region     = "ap-northeast-2"
   keys = {
-    rds = { description = "RDS", via_service = "rds" }
+    rds = { description = "RDS", via_services = ["backup", "rds"] }
     cloudwatch-logs = {
-      description        = "Logs"
-      service_principal  = "logs.ap-northeast-2.amazonaws.com"
-      encryption_context = { key = "aws:logs:arn", pattern = "arn:aws:logs:ap-northeast-2:111122223333:*" }
+      description = "Logs"
+      services = {
+        "logs.ap-northeast-2.amazonaws.com" = {
+          conditions = [{
+            test     = "ArnLike"
+            variable = "kms:EncryptionContext:aws:logs:arn"
+            values   = ["arn:aws:logs:ap-northeast-2:111122223333:*"]
+          }]
+        }
+      }
     }
   }
 }
@@ -47,7 +54,36 @@ run "keys_rotate_and_have_aliases" {
         for condition in statement.condition : condition.variable == "kms:ViaService" && contains(condition.values, "rds.ap-northeast-2.amazonaws.com")
       ]
     ]))
-    error_message = "use of the key must be bound to its service"
+    error_message = "use of the key must be bound to its services"
+  }
+
+  assert {
+    condition = anytrue([
+      for statement in data.aws_iam_policy_document.this["cloudwatch-logs"].statement :
+      statement.sid == "UseByLogsApNortheast2AmazonawsCom" && length(statement.condition) == 1 && !contains(statement.actions, "kms:CreateGrant")
+    ])
+    error_message = "a service's own use must carry its conditions"
+  }
+}
+
+run "sessions_use_a_key_only_with_their_context" {
+  command = plan
+
+  variables {
+    keys = {
+      rds = { description = "RDS", via_services = ["rds"] }
+      ssm = { description = "SSM", via_services = ["ssm"], sessions = true }
+    }
+  }
+
+  assert {
+    # The conditions are a set: sorted here.
+    condition = jsonencode({
+      for name, policy in data.aws_iam_policy_document.this : name => [
+        for statement in policy.statement : sort([for condition in statement.condition : condition.variable]) if statement.sid == "UseBySessions"
+      ]
+    }) == jsonencode({ rds = [], ssm = [["kms:CallerAccount", "kms:EncryptionContext:aws:ssm:TargetId"]] })
+    error_message = "only a key of sessions may be called without a service between, and only for a session"
   }
 }
 
@@ -61,11 +97,11 @@ run "a_key_for_nobody_is_refused" {
   expect_failures = [var.keys]
 }
 
-run "a_service_without_context_is_refused" {
+run "a_service_without_conditions_is_refused" {
   command = plan
 
   variables {
-    keys = { logs = { description = "logs", service_principal = "logs.amazonaws.com" } }
+    keys = { logs = { description = "logs", services = { "logs.amazonaws.com" = { conditions = [] } } } }
   }
 
   expect_failures = [var.keys]

@@ -36,6 +36,11 @@ run "protected_by_default" {
     condition     = !aws_db_instance.this.publicly_accessible && aws_db_instance.this.max_allocated_storage == 100
     error_message = "private, and storage grows by itself"
   }
+
+  assert {
+    condition     = aws_db_instance.this.username == "admin" && aws_db_instance.this.auto_minor_version_upgrade && output.replicates == ""
+    error_message = "the administrator is admin, and RDS keeps up the patch level of 8.4"
+  }
 }
 
 run "the_parameter_group_is_complete" {
@@ -43,13 +48,14 @@ run "the_parameter_group_is_complete" {
 
   assert {
     condition = { for parameter in aws_db_parameter_group.this.parameter : parameter.name => parameter.value } == {
-      character_set_server     = "utf8mb4"
-      collation_server         = "utf8mb4_unicode_ci"
-      log_output               = "FILE"
-      long_query_time          = "1"
-      max_connections          = "200"
-      require_secure_transport = "1"
-      slow_query_log           = "1"
+      character_set_server            = "utf8mb4"
+      collation_server                = "utf8mb4_unicode_ci"
+      log_bin_trust_function_creators = "1"
+      log_output                      = "FILE"
+      long_query_time                 = "1"
+      max_connections                 = "200"
+      require_secure_transport        = "1"
+      slow_query_log                  = "1"
     }
     error_message = "character set, slow log, TLS and the caller's parameters must all be there"
   }
@@ -98,19 +104,90 @@ run "postgres_by_the_same_module" {
   }
 
   assert {
-    condition     = contains([for parameter in aws_db_parameter_group.this.parameter : parameter.name], "rds.force_ssl")
-    error_message = "postgres must require TLS"
+    condition = { for parameter in aws_db_parameter_group.this.parameter : parameter.name => parameter.value } == {
+      log_min_duration_statement = "1000"
+      password_encryption        = "scram-sha-256"
+      "rds.force_ssl"            = "1"
+    }
+    error_message = "postgres must require TLS and keep passwords as SCRAM verifiers"
+  }
+
+  assert {
+    condition     = aws_db_instance.this.username == "postgres" && output.master_username == "postgres"
+    error_message = "RDS refuses admin as the administrator of postgres"
   }
 }
 
-run "a_patch_level_is_refused" {
+run "a_patch_level_is_kept" {
   command = plan
 
   variables {
-    engine_version = "8.4.3"
+    engine_version = "8.0.42"
+  }
+
+  assert {
+    condition     = aws_db_instance.this.engine_version == "8.0.42" && !aws_db_instance.this.auto_minor_version_upgrade
+    error_message = "a version with its patch level must not be upgraded by RDS"
+  }
+
+  assert {
+    condition     = aws_db_parameter_group.this.family == "mysql8.0" && aws_db_parameter_group.this.name == "test-shared-mysql-mysql8-0"
+    error_message = "the family has no patch level"
+  }
+}
+
+run "a_postgres_patch_level_is_kept" {
+  command = plan
+
+  variables {
+    engine         = "postgres"
+    engine_version = "17.5"
+  }
+
+  assert {
+    condition     = aws_db_parameter_group.this.family == "postgres17" && !aws_db_instance.this.auto_minor_version_upgrade
+    error_message = "PostgreSQL's family is its major version"
+  }
+}
+
+run "a_version_without_its_minor_is_refused" {
+  command = plan
+
+  variables {
+    engine_version = "8"
   }
 
   expect_failures = [var.engine_version]
+}
+
+run "a_replica_has_no_administrator_of_its_own" {
+  command = plan
+
+  variables {
+    replicate_source_arn = "arn:aws:rds:ap-northeast-2:111122223333:db:prod-shared-mysql"
+  }
+
+  assert {
+    condition     = aws_db_instance.this.replicate_source_db == var.replicate_source_arn && aws_db_instance.this.password_wo_version == null
+    error_message = "the source's administrator is the replica's"
+  }
+
+  assert {
+    condition     = aws_db_instance.this.kms_key_id == var.kms_key_arn && aws_db_instance.this.storage_encrypted && aws_db_instance.this.backup_retention_period == 7
+    error_message = "a replica is encrypted with its own region's key and has backups, so that it can be promoted"
+  }
+}
+
+run "admin_is_reserved_in_postgres" {
+  command = plan
+
+  variables {
+    engine          = "postgres"
+    engine_version  = "17"
+    master_username = "admin"
+  }
+
+  expect_failures = [var.master_username]
 }
 
 run "backups_cannot_be_turned_off" {

@@ -55,28 +55,28 @@ run "one_nat_gateway_for_all" {
   }
 }
 
-run "one_zone_for_hosts_still_has_two_for_data" {
+run "one_zone_for_hosts_still_has_two_of_subnets" {
   command = plan
 
   variables {
-    availability_zones      = ["ap-northeast-2a"]
-    data_availability_zones = ["ap-northeast-2a", "ap-northeast-2c"]
+    availability_zones        = ["ap-northeast-2a"]
+    subnet_availability_zones = ["ap-northeast-2c"]
   }
 
   assert {
-    condition     = length(aws_subnet.private) == 1 && length(aws_subnet.data) == 2
-    error_message = "data zones must be independent of host zones"
+    condition     = length(aws_subnet.public) == 2 && length(aws_subnet.private) == 2 && length(aws_subnet.data) == 2 && length(aws_nat_gateway.this) == 1
+    error_message = "databases and load balancers need two zones of subnets, and one NAT gateway is enough for them"
   }
 }
 
-run "one_data_zone_is_refused" {
+run "one_zone_of_subnets_is_refused" {
   command = plan
 
   variables {
     availability_zones = ["ap-northeast-2a"]
   }
 
-  expect_failures = [var.data_availability_zones]
+  expect_failures = [var.subnet_availability_zones]
 }
 
 run "a_host_address_is_no_range" {

@@ -1,0 +1,222 @@
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  }
+}
+
+variables {
+  environment       = "test"
+  region            = "ap-northeast-2"
+  account_id        = "111122223333"
+  cluster_arn       = "arn:aws:ecs:ap-northeast-2:111122223333:cluster/test"
+  subnet_ids        = ["subnet-1", "subnet-2"]
+  security_group_id = "sg-1"
+  namespace         = { id = "ns-1", domain = "test.internal" }
+  endpoint          = "http://lgtm.test.internal"
+  tenant_header     = "X-Scope-OrgID"
+  tenant_id         = "blue"
+  kms_key_arns = {
+    data    = "arn:aws:kms:ap-northeast-2:111122223333:key/s3"
+    logs    = "arn:aws:kms:ap-northeast-2:111122223333:key/logs"
+    secrets = "arn:aws:kms:ap-northeast-2:111122223333:key/secrets"
+  }
+  secret_arns = {
+    admin_password = "arn:aws:secretsmanager:ap-northeast-2:111122223333:secret:admin"
+    secret_key     = "arn:aws:secretsmanager:ap-northeast-2:111122223333:secret:key"
+  }
+  ports = { mimir = 8080, loki = 3100, tempo = 3200, tempo_otlp = 4318, pyroscope = 4040, grafana = 3000 }
+  target_group_arns = {
+    mimir      = "arn:aws:elasticloadbalancing:ap-northeast-2:111122223333:targetgroup/mimir/1"
+    loki       = "arn:aws:elasticloadbalancing:ap-northeast-2:111122223333:targetgroup/loki/1"
+    tempo      = "arn:aws:elasticloadbalancing:ap-northeast-2:111122223333:targetgroup/tempo/1"
+    tempo_otlp = "arn:aws:elasticloadbalancing:ap-northeast-2:111122223333:targetgroup/otlp/1"
+    pyroscope  = "arn:aws:elasticloadbalancing:ap-northeast-2:111122223333:targetgroup/pyroscope/1"
+    grafana    = "arn:aws:elasticloadbalancing:ap-northeast-2:111122223333:targetgroup/grafana/1"
+  }
+  servers = {
+    mimir     = { cpu = 512, memory_mib = 1024 }
+    loki      = { cpu = 256, memory_mib = 512 }
+    tempo     = { cpu = 256, memory_mib = 512 }
+    pyroscope = { cpu = 256, memory_mib = 512 }
+    grafana   = { cpu = 256, memory_mib = 512 }
+  }
+  images = {
+    mimir     = "docker.io/grafana/mimir:1.0.0"
+    loki      = "docker.io/grafana/loki:1.0.0"
+    tempo     = "docker.io/grafana/tempo:1.0.0"
+    pyroscope = "docker.io/grafana/pyroscope:1.0.0"
+    grafana   = "docker.io/grafana/grafana:1.0.0"
+    configure = "docker.io/library/busybox:1.0.0"
+  }
+  retention_days     = { metrics = 7, logs = 14, traces = 3, profiles = 2 }
+  log_retention_days = 7
+}
+
+run "a_server_of_one_task_keeps_one_copy" {
+  command = plan
+
+  assert {
+    condition     = yamldecode(aws_s3_object.config["mimir/config.yaml"].content).ingester.ring.replication_factor == 1
+    error_message = "one task cannot keep three copies"
+  }
+
+  assert {
+    condition     = yamldecode(aws_s3_object.config["tempo/config.yaml"].content).target == "all"
+    error_message = "one Tempo is a single binary"
+  }
+
+  assert {
+    condition     = alltrue([for service in aws_ecs_service.this : service.desired_count == 1 && one(service.deployment_circuit_breaker).rollback])
+    error_message = "one task each, and a failed deployment goes back"
+  }
+
+  assert {
+    condition     = aws_ecs_service.this["grafana"].deployment_maximum_percent == 100 && aws_ecs_service.this["mimir"].deployment_maximum_percent == 200
+    error_message = "two Grafanas never write one database file; other servers hand over"
+  }
+
+  assert {
+    condition     = { for name, service in aws_ecs_service.this : name => length(service.load_balancer) } == { grafana = 1, loki = 1, mimir = 1, pyroscope = 1, tempo = 2 }
+    error_message = "Tempo answers queries and receives traces on two ports"
+  }
+}
+
+run "three_tasks_keep_three_copies" {
+  command = plan
+
+  variables {
+    servers = {
+      mimir     = { cpu = 2048, memory_mib = 8192, count = 3 }
+      loki      = { cpu = 1024, memory_mib = 4096, count = 3 }
+      tempo     = { cpu = 1024, memory_mib = 4096, count = 3 }
+      pyroscope = { cpu = 1024, memory_mib = 4096, count = 5 }
+      grafana   = { cpu = 512, memory_mib = 1024 }
+    }
+  }
+
+  assert {
+    condition     = yamldecode(aws_s3_object.config["pyroscope/config.yaml"].content).ingester.lifecycler.ring.replication_factor == 3
+    error_message = "five tasks keep three copies"
+  }
+
+  assert {
+    condition = yamldecode(aws_s3_object.config["tempo/config.yaml"].content).target == "scalable-single-binary" && (
+      yamldecode(aws_s3_object.config["tempo/config.yaml"].content).querier.frontend_worker.frontend_address == "lgtm-tempo.test.internal:9095"
+    )
+    error_message = "several Tempos find each other's query frontend"
+  }
+}
+
+run "retention_is_the_servers_and_s3_comes_after_it" {
+  command = plan
+
+  assert {
+    condition = {
+      for rule in aws_s3_bucket_lifecycle_configuration.this["loki"].rule : rule.filter[0].prefix => rule.expiration[0].days if rule.id != "old-versions"
+    } == { "blue/" = 21, "index/loki_index_" = 21 }
+    error_message = "S3 deletes what the server missed, and never its rules"
+  }
+
+  assert {
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this["config"].rule : rule.id] == ["old-versions"]
+    error_message = "a configuration does not age"
+  }
+}
+
+run "s3_expires_nothing_where_that_is_said" {
+  command = plan
+
+  variables {
+    expire_objects = false
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_lifecycle_configuration.this) == 0
+    error_message = "the servers alone delete"
+  }
+}
+
+run "spot" {
+  command = plan
+
+  variables {
+    spot = true
+  }
+
+  assert {
+    condition     = alltrue([for service in aws_ecs_service.this : one(service.capacity_provider_strategy).capacity_provider == "FARGATE_SPOT"])
+    error_message = "all servers run on Spot"
+  }
+}
+
+run "former_tenants_stay_readable" {
+  command = plan
+
+  variables {
+    former_tenant_ids = ["green"]
+  }
+
+  assert {
+    condition = {
+      for source in yamldecode(aws_s3_object.config["grafana/provisioning/datasources/groundwork.yaml"].content).datasources : source.uid => source.secureJsonData.httpHeaderValue1
+      } == {
+      mimir       = "blue", loki = "blue", tempo = "blue", pyroscope = "blue",
+      mimir-green = "green", loki-green = "green", tempo-green = "green", pyroscope-green = "green",
+    }
+    error_message = "each tenant has its data sources"
+  }
+
+  assert {
+    condition     = contains([for rule in aws_s3_bucket_lifecycle_configuration.this["loki"].rule : rule.filter[0].prefix], "green/")
+    error_message = "a former tenant's data age too"
+  }
+}
+
+run "two_tasks_are_refused" {
+  command = plan
+
+  variables {
+    servers = {
+      mimir     = { cpu = 512, memory_mib = 1024, count = 2 }
+      loki      = { cpu = 256, memory_mib = 512 }
+      tempo     = { cpu = 256, memory_mib = 512 }
+      pyroscope = { cpu = 256, memory_mib = 512 }
+      grafana   = { cpu = 256, memory_mib = 512 }
+    }
+  }
+
+  expect_failures = [var.servers]
+}
+
+run "a_size_that_fargate_lacks_is_refused" {
+  command = plan
+
+  variables {
+    servers = {
+      mimir     = { cpu = 256, memory_mib = 8192 }
+      loki      = { cpu = 256, memory_mib = 512 }
+      tempo     = { cpu = 256, memory_mib = 512 }
+      pyroscope = { cpu = 256, memory_mib = 512 }
+      grafana   = { cpu = 256, memory_mib = 512 }
+    }
+  }
+
+  expect_failures = [var.servers]
+}
+
+run "an_unpinned_image_is_refused" {
+  command = plan
+
+  variables {
+    images = {
+      mimir     = "docker.io/grafana/mimir:latest"
+      loki      = "docker.io/grafana/loki:1.0.0"
+      tempo     = "docker.io/grafana/tempo:1.0.0"
+      pyroscope = "docker.io/grafana/pyroscope:1.0.0"
+      grafana   = "docker.io/grafana/grafana:1.0.0"
+      configure = "docker.io/library/busybox:1.0.0"
+    }
+  }
+
+  expect_failures = [var.images]
+}

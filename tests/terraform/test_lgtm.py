@@ -1,0 +1,320 @@
+"""The observability stack as planned: its rules are the route table's, its servers get configurations that fit it."""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import json
+import re
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+import yaml
+from conftest import PROJECT, TERRAFORM
+from groundwork.observability.routes import RouteTable, load, pattern_regex
+from test_static import terraform
+
+ENVIRONMENTS = ("local", "dev", "staging", "prod", "dr")
+TABLE = load(TERRAFORM / "routes.yml")
+FORMER = "before"
+REFUSED = "401"
+
+# The two modules as the component calls them, without what needs an account: parameters and generated secrets.
+ROOT = """
+variable "environment" {}
+variable "aws" { default = {} }
+variable "settings" {}
+variable "former" {
+  type    = list(string)
+  default = []
+}
+
+provider "aws" {
+  region                      = "ap-northeast-2"
+  access_key                  = "testing"
+  secret_key                  = "testing"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+locals {
+  table     = yamldecode(file("../routes.yml"))
+  namespace = { id = "ns-1", domain = "${var.environment}.internal" }
+  arn       = "arn:aws:%s:ap-northeast-2:111122223333:%s"
+}
+
+module "alb" {
+  source             = "../modules/lgtm-alb"
+  name               = "${var.environment}-lgtm"
+  account_id         = "111122223333"
+  region             = "ap-northeast-2"
+  vpc_id             = "vpc-1"
+  subnet_ids         = ["subnet-1", "subnet-2"]
+  security_group_ids = ["sg-1"]
+  namespace          = local.namespace
+  table              = local.table
+  tenants            = concat(var.former, [var.settings.tenant_id])
+}
+
+module "servers" {
+  source            = "../modules/lgtm"
+  environment       = var.environment
+  region            = "ap-northeast-2"
+  account_id        = "111122223333"
+  cluster_arn       = format(local.arn, "ecs", "cluster/test")
+  subnet_ids        = ["subnet-1", "subnet-2"]
+  security_group_id = "sg-1"
+  namespace         = local.namespace
+  endpoint          = module.alb.endpoint
+  tenant_header     = local.table.tenant_header
+  ports             = { for name, backend in local.table.backends : name => backend.port }
+  target_group_arns = module.alb.target_group_arns
+  tenant_id         = var.settings.tenant_id
+  former_tenant_ids = var.former
+  servers           = var.settings.lgtm.servers
+  retention_days    = var.settings.lgtm.retention_days
+  images = {
+    for name in ["mimir", "loki", "tempo", "pyroscope", "grafana", "configure"] : name => "registry.example/${name}:1.0.0"
+  }
+  kms_key_arns       = { for use in ["data", "logs", "secrets"] : use => format(local.arn, "kms", "key/${use}") }
+  secret_arns        = { for use in ["admin_password", "secret_key"] : use => format(local.arn, "secretsmanager", "secret:${use}") }
+  log_retention_days = var.settings.log_retention_days
+}
+"""
+
+
+class Planned:
+    """Resources of a plan: values by type and name."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.resources: dict[str, list[dict[str, Any]]] = {}
+        self._take(plan["planned_values"]["root_module"])
+
+    def _take(self, module: dict[str, Any]) -> None:
+        for resource in module.get("resources", ()):
+            key = f"{resource['type']}.{resource['name']}"
+            self.resources.setdefault(key, []).append({"index": resource.get("index"), **resource.get("values", {})})
+        for child in module.get("child_modules", ()):
+            self._take(child)
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Rules of the listener in order, each with what it asks for and what it does."""
+        found = []
+        for kind in ("forward", "refuse"):
+            for rule in self.resources[f"aws_lb_listener_rule.{kind}"]:
+                conditions = {kind: value[0] for one in rule["condition"] for kind, value in one.items() if value}
+                route = rule["index"].partition(":")[0]
+                found.append(
+                    {
+                        "priority": rule["priority"],
+                        "paths": conditions["path_pattern"]["values"],
+                        "header": conditions.get("http_header"),
+                        "to": REFUSED if kind == "refuse" else route,
+                    }
+                )
+                if kind == "refuse":
+                    assert rule["action"][0]["fixed_response"][0]["status_code"] == REFUSED
+        return sorted(found, key=lambda rule: int(rule["priority"]))
+
+    def configurations(self) -> dict[str, dict[str, str]]:
+        """Files by server, as the first container of its task writes them."""
+        found: dict[str, dict[str, str]] = {}
+        for definition in self.resources["aws_ecs_task_definition.this"]:
+            setup = json.loads(definition["container_definitions"])[0]
+            texts = [base64.b64decode(one["value"]).decode() for one in setup["environment"]]
+            lines = [line for line in setup["command"][2].splitlines() if line.startswith("printf")]
+            paths = [line.partition("> '/etc/lgtm/")[2].rstrip("'") for line in lines]
+            found[definition["index"]] = dict(zip(paths, texts, strict=True))
+        return found
+
+
+@pytest.fixture(scope="module")
+def plan_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    # Beside copies of the modules: a module's own modules must be within the tree of the configuration that calls it.
+    copy = tmp_path_factory.mktemp("lgtm")
+    shutil.copytree(TERRAFORM / "modules", copy / "modules")
+    shutil.copy(TERRAFORM / "routes.yml", copy)
+    folder = copy / "plan"
+    folder.mkdir()
+    data = tmp_path_factory.mktemp("data")
+    (folder / "main.tf").write_text(ROOT)
+    init = terraform(folder, data, "init", "-no-color")
+    assert init.returncode == 0, init.stdout + init.stderr
+    made: dict[str, Planned] = {}
+
+    def plan(env: str, former: Iterable[str] = ()) -> Planned:
+        key = f"{env}{former}"
+        if key not in made:
+            answer = terraform(
+                folder,
+                data,
+                "plan",
+                "-refresh=false",
+                "-no-color",
+                "-input=false",
+                f"-var-file={TERRAFORM / 'environments' / env / 'common.tfvars'}",
+                f"-var=former={json.dumps(list(former))}",
+                f"-out={data / 'plan.bin'}",
+            )
+            assert answer.returncode == 0, answer.stdout + answer.stderr
+            shown = terraform(folder, data, "show", "-json", str(data / "plan.bin"))
+            made[key] = Planned(json.loads(shown.stdout))
+        return made[key]
+
+    return plan
+
+
+def takes(rules: list[dict[str, Any]], path: str, tenant: str | None) -> str:
+    """Which route the load balancer would send a request to, or that it refuses it."""
+    for rule in rules:
+        header = rule["header"]
+        if header and (tenant is None or tenant.lower() not in [value.lower() for value in header["values"]]):
+            continue
+        if any(pattern_regex(pattern).fullmatch(path) for pattern in rule["paths"]):
+            return str(rule["to"])
+    return "404"
+
+
+def samples(table: RouteTable) -> list[str]:
+    """Paths that are used, and at least one for each pattern."""
+    made = [
+        pattern.replace("*", tail).replace("?", "x")
+        for r in table.routes
+        for pattern in r.paths
+        for tail in ("", "x/y")
+    ]
+    return sorted({*made, *(use.path for use in table.uses), "/", "/prometheus", "/Loki/x"})
+
+
+@pytest.mark.parametrize("former", [(), (FORMER,)], ids=["one tenant", "after a change"])
+def test_rules_are_the_route_tables(plan_of: Any, former: tuple[str, ...]) -> None:
+    rules = plan_of("dev", former).rules()
+    for path in samples(TABLE):
+        route = TABLE.resolve(path)
+        assert route is not None
+        for tenant in ("dev", *former):
+            assert takes(rules, path, tenant) == route.name, path
+        for tenant in (None, "someone", "", "dev|someone"):
+            assert takes(rules, path, tenant) == (REFUSED if route.tenant else route.name), (path, tenant)
+
+
+def test_rules_fit_the_load_balancer(plan_of: Any) -> None:
+    rules = plan_of("dev", (FORMER,)).rules()
+    priorities = [rule["priority"] for rule in rules]
+    assert len(set(priorities)) == len(priorities)
+    for rule in rules:
+        assert len(rule["paths"]) + len((rule["header"] or {"values": ()})["values"]) <= 5
+        assert rule["header"] is None or rule["header"]["http_header_name"] == TABLE.tenant_header
+
+
+def test_health_is_asked_as_the_table_says(plan_of: Any) -> None:
+    groups = plan_of("dev").resources["aws_lb_target_group.this"]
+    planned = {g["index"]: (g["port"], g["health_check"][0]["path"], g["health_check"][0]["port"]) for g in groups}
+    assert planned == {b.name: (b.port, b.health_path, str(b.health_port)) for b in TABLE.backends.values()}
+
+
+def settings(env: str) -> dict[str, Any]:
+    inventory = yaml.safe_load((PROJECT / "inventories" / env / "group_vars/all/main.yml").read_text())
+    return {
+        "tenant": str(inventory["tenant_id"]).replace("{{ env }}", str(inventory["env"])),
+        "url": inventory["lgtm_url"],
+    }
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_the_inventory_has_the_same_tenant(env: str) -> None:
+    written = (TERRAFORM / "environments" / env / "common.tfvars").read_text()
+    assert re.findall(r'^  tenant_id\s*= "(.*)"$', written, re.MULTILINE) == [settings(env)["tenant"]]
+
+
+@pytest.mark.parametrize("env", ["dev", "prod"])
+def test_configurations(plan_of: Any, env: str) -> None:
+    planned = plan_of(env)
+    files = planned.configurations()
+    config = {name: yaml.safe_load(files[name]["config.yaml"]) for name in ("mimir", "loki", "tempo", "pyroscope")}
+    replicas = {s["index"]: min(s["desired_count"], 3) for s in planned.resources["aws_ecs_service.this"]}
+    lifecycle = {
+        one["index"]: {
+            rule["filter"][0]["prefix"]: rule["expiration"][0]["days"] for rule in one["rule"] if rule["expiration"]
+        }
+        for one in planned.resources["aws_s3_bucket_lifecycle_configuration.this"]
+        # The load balancer's own bucket has one too, for its access logs.
+        if one["index"] in config
+    }
+
+    for name, one in config.items():
+        assert one["server"]["http_listen_port"] == TABLE.backends[name].port
+        assert one["memberlist"]["join_members"] == [f"dns+lgtm-{name}.{env}.internal:7946"]
+        assert one["memberlist"]["cluster_label"] == f"{env}-lgtm-{name}"
+        assert one.get("multitenancy_enabled", one.get("auth_enabled")) is True
+    mimir, loki, tempo, pyroscope = (config[name] for name in ("mimir", "loki", "tempo", "pyroscope"))
+
+    bucket = f"{env}-lgtm-%s-111122223333"
+    assert mimir["common"]["storage"]["s3"]["bucket_name"] == bucket % "mimir"
+    assert loki["common"]["storage"]["s3"]["bucketnames"] == bucket % "loki"
+    assert tempo["storage"]["trace"]["s3"]["bucket"] == bucket % "tempo"
+    assert pyroscope["storage"]["s3"]["bucket_name"] == bucket % "pyroscope"
+
+    assert mimir["ingester"]["ring"]["replication_factor"] == replicas["mimir"]
+    assert loki["common"]["replication_factor"] == replicas["loki"]
+    assert tempo["ingester"]["lifecycler"]["ring"]["replication_factor"] == replicas["tempo"]
+    assert pyroscope["ingester"]["lifecycler"]["ring"]["replication_factor"] == replicas["pyroscope"]
+
+    # What the server deletes itself comes first, S3 a week after it.
+    days = {
+        "mimir": int(mimir["limits"]["compactor_blocks_retention_period"].rstrip("d")),
+        "loki": int(loki["limits_config"]["retention_period"].rstrip("d")),
+        "tempo": int(tempo["compactor"]["compaction"]["block_retention"].rstrip("h")) // 24,
+        "pyroscope": int(pyroscope["limits"]["compactor_blocks_retention_period"].rstrip("h")) // 24,
+    }
+    assert {name: set(rules.values()) for name, rules in lifecycle.items() if rules} == {
+        n: {d + 7} for n, d in days.items()
+    }
+
+    # Where each server's API is, seen from the route table.
+    otlp = tempo["distributor"]["receivers"]["otlp"]["protocols"]["http"]["endpoint"]
+    assert otlp == f"0.0.0.0:{TABLE.backends['tempo_otlp'].port}"
+    assert TABLE.path("traces_query").startswith(tempo["http_api_prefix"] + "/")
+    assert tempo["stream_over_http_enabled"] is False
+    assert "http_path_prefix" not in loki["server"]
+    assert pyroscope["api"]["base-url"] == "/pyroscope"
+
+    known = settings(env)
+    sources = yaml.safe_load(files["grafana"]["provisioning/datasources/groundwork.yaml"])["datasources"]
+    assert [source["secureJsonData"]["httpHeaderValue1"] for source in sources] == [known["tenant"]] * 4
+    assert {source["jsonData"]["httpHeaderName1"] for source in sources} == {TABLE.tenant_header}
+    ini = configparser.ConfigParser()
+    ini.read_string(files["grafana"]["grafana.ini"])
+    assert int(ini["server"]["http_port"]) == TABLE.backends["grafana"].port
+
+
+def test_data_sources_ask_paths_of_the_table(plan_of: Any) -> None:
+    files = plan_of("prod").configurations()["grafana"]
+    sources = yaml.safe_load(files["provisioning/datasources/groundwork.yaml"])["datasources"]
+    queries = {
+        "mimir": "/api/v1/query",
+        "loki": "/loki/api/v1/query_range",
+        "tempo": "/api/search",
+        "pyroscope": "/querier.v1.QuerierService/SelectMergeStacktraces",
+    }
+    for source in sources:
+        assert source["url"].startswith("http://lgtm.prod.internal")
+        path = source["url"].removeprefix("http://lgtm.prod.internal") + queries[source["uid"]]
+        route = TABLE.resolve(path)
+        assert route is not None
+        assert route.backend == source["uid"]
+
+
+def test_tasks_are_closed(plan_of: Any) -> None:
+    for definition in plan_of("prod").resources["aws_ecs_task_definition.this"]:
+        setup, server = json.loads(definition["container_definitions"])
+        assert setup["readonlyRootFilesystem"]
+        assert server["readonlyRootFilesystem"]
+        assert server["user"] not in ("0", "root", "")
+        assert server["dependsOn"] == [{"containerName": "configure", "condition": "SUCCESS"}]
+        assert {one["sourceVolume"]: one["readOnly"] for one in server["mountPoints"]}["config"]
+        # ECS takes a task definition of at most 64 KiB.
+        assert len(definition["container_definitions"]) < 32_768
