@@ -12,21 +12,22 @@ description:
   - A login without TLS must be refused, and so must one real attempt for each of reading the accounts, changing a
     server setting, granting, making accounts, a privilege that is not held, and using the databases of others whose
     names are most alike. None of the attempts would do harm if it were allowed.
+  - On PostgreSQL the role that sessions act as, memberships, and what a limited login may really do on all things of the
+    owner role must be as wanted; attempts are rolled back.
   - Changes nothing. The task fails when RV(failures) is not empty, unless O(report_only=true).
 options:
   engine:
     description: Kind of server.
     type: str
-    choices: [mysql]
+    choices: [mysql, postgresql]
     default: mysql
   host:
     description: Name of the server, as in its certificate.
     type: str
     required: true
   port:
-    description: TCP port.
+    description: TCP port; 3306 for C(mysql) and 5432 for C(postgresql) when not given.
     type: int
-    default: 3306
   ca_file:
     description: CA bundle on the host that runs the module; this or O(ca_pem) is needed.
     type: str
@@ -82,7 +83,7 @@ attributes:
   diff_mode:
     description: Nothing changes, so there is no difference.
     support: none
-requirements: [PyMySQL, cryptography]
+requirements: [PyMySQL and cryptography, or psycopg for PostgreSQL]
 author: [Groundwork]
 """
 
@@ -117,9 +118,9 @@ def main() -> None:
     """Runs the module."""
     module = AnsibleModule(
         argument_spec={
-            "engine": {"type": "str", "choices": ["mysql"], "default": "mysql"},
+            "engine": {"type": "str", "choices": ["mysql", "postgresql"], "default": "mysql"},
             "host": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 3306},
+            "port": {"type": "int"},
             "ca_file": {"type": "str"},
             "ca_pem": {"type": "str"},
             "connect_timeout": {"type": "int", "default": 10},

@@ -47,6 +47,10 @@ options:
         type: list
         elements: str
         default: []
+      defaults:
+        description: Keys and values of the JSON object that are set when absent and left alone afterwards.
+        type: dict
+        default: {}
       password_length:
         description: Characters of a generated key, 20 to 4096.
         type: int
@@ -56,6 +60,15 @@ options:
     type: list
     elements: str
     default: []
+  absent:
+    description: Names of secrets that are deleted. A deletion is only scheduled, and can be taken back for O(recovery_days).
+    type: list
+    elements: str
+    default: []
+  recovery_days:
+    description: Days until a deletion is carried out, 7 to 30.
+    type: int
+    default: 30
   require_read:
     description: Fail when a secret of O(read) does not exist or has no value; else it is listed in RV(missing).
     type: bool
@@ -109,6 +122,11 @@ created:
   type: list
   elements: str
   returned: success
+removed:
+  description: Names of the secrets whose deletion was (check mode, would be) scheduled.
+  type: list
+  elements: str
+  returned: success
 updated:
   description: Names of the secrets whose value, description, key or tags were changed, or that were restored.
   type: list
@@ -159,11 +177,14 @@ def main() -> None:
                     "kms_key_id": {"type": "str"},
                     "tags": {"type": "dict", "default": {}},
                     "value": {"type": "dict", "default": {}},
+                    "defaults": {"type": "dict", "default": {}},
                     "generate": {"type": "list", "elements": "str", "default": []},
                     "password_length": {"type": "int", "default": 32, "no_log": False},
                 },
             },
             "read": {"type": "list", "elements": "str", "default": []},
+            "absent": {"type": "list", "elements": "str", "default": []},
+            "recovery_days": {"type": "int", "default": 30},
             "require_read": {"type": "bool", "default": True},
             "tags": {"type": "dict", "default": {}},
             "return_values": {"type": "bool", "default": True},
@@ -176,6 +197,8 @@ def main() -> None:
         result = ensure(
             options["secrets"],
             read=options["read"],
+            absent=options["absent"],
+            recovery_days=options["recovery_days"],
             tags=options["tags"],
             require_read=options["require_read"],
             return_values=options["return_values"],

@@ -23,6 +23,9 @@ MAX_PASSWORD = 4096
 #: Fewer than this cannot hold the strength that the estate promises (20 of 62 characters is about 119 bits).
 MIN_PASSWORD = 20
 
+#: Days for which a deletion can be taken back.
+MIN_RECOVERY, MAX_RECOVERY = 7, 30
+
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_+=.@-")
 
 Value = dict[str, Any]
@@ -39,6 +42,8 @@ class SecretSpec:
     name: str
     value: Value = field(repr=False)
     generate: tuple[str, ...] = ()
+    #: Set when the key is absent, left alone afterwards: what a rotation changes.
+    defaults: Value = field(default_factory=dict, repr=False)
     password_length: int = 32
     description: str | None = None
     kms_key_id: str | None = None
@@ -110,9 +115,12 @@ def parse_specs(wishes: Sequence[Mapping[str, Any]], common_tags: Mapping[str, A
         if not isinstance(value, Mapping):
             faults.append(f"{where}: value must be a dictionary of keys and values")
             value = {}
-        both = sorted(set(generate) & {str(key) for key in value})
+        defaults = wish.get("defaults") or {}
+        both = sorted((set(generate) | set(defaults)) & {str(key) for key in value} | set(generate) & set(defaults))
         if both:
-            faults.append(f"{where}: {', '.join(both)} is in value and in generate; it can be only one of them")
+            faults.append(
+                f"{where}: {', '.join(both)} is in two of value, generate and defaults; it can be in only one of them"
+            )
         if not value and not generate:
             faults.append(f"{where}: neither value nor generate is given; an empty secret has no use")
         if not MIN_PASSWORD <= length <= MAX_PASSWORD:
@@ -123,6 +131,7 @@ def parse_specs(wishes: Sequence[Mapping[str, Any]], common_tags: Mapping[str, A
                 name=name,
                 value={str(key): item for key, item in value.items()},
                 generate=generate,
+                defaults={str(key): item for key, item in defaults.items()},
                 password_length=length,
                 description=wish.get("description"),
                 kms_key_id=wish.get("kms_key_id") or None,
@@ -140,7 +149,7 @@ def plan_secret(spec: SecretSpec, found: Found | None) -> Plan:
         return Plan(
             spec=spec,
             found=None,
-            set_keys=tuple(sorted(spec.value)),
+            set_keys=tuple(sorted({**spec.defaults, **spec.value})),
             generate=spec.generate,
             description=spec.description or None,
             kms_key_id=spec.kms_key_id,
@@ -149,7 +158,12 @@ def plan_secret(spec: SecretSpec, found: Found | None) -> Plan:
     return Plan(
         spec=spec,
         found=found,
-        set_keys=tuple(sorted(key for key, item in spec.value.items() if not _same(found.value, key, item))),
+        set_keys=tuple(
+            sorted(
+                [key for key, item in spec.value.items() if not _same(found.value, key, item)]
+                + [key for key in spec.defaults if key not in found.value]
+            )
+        ),
         generate=tuple(key for key in spec.generate if not found.value.get(key)),
         description=spec.description if spec.description not in (None, found.description) else None,
         kms_key_id=spec.kms_key_id if spec.kms_key_id and not same_key(spec.kms_key_id, found.kms_key_id) else None,
@@ -294,7 +308,7 @@ class SecretStore:
             return self.apply(plan_secret(spec, self.restore(plan.found)))
         found = plan.found
         value: Value = dict(found.value) if found else {}
-        value.update({key: spec.value[key] for key in plan.set_keys})
+        value.update({key: {**spec.defaults, **spec.value}[key] for key in plan.set_keys})
         value.update({key: self.password(spec.name, spec.password_length) for key in plan.generate})
         text = json.dumps(value, ensure_ascii=False)
         if len(text.encode()) > MAX_VALUE_BYTES:
@@ -314,6 +328,13 @@ class SecretStore:
             doing = "creating" if found is None else "updating"
             raise AwsError(explain(error, f"{doing} secret {spec.name}")) from error
         return found.arn, value
+
+    def remove(self, name: str, recovery_days: int) -> None:
+        """Schedules a deletion; until it is due the secret can be restored as it was."""
+        try:
+            self._client.delete_secret(SecretId=name, RecoveryWindowInDays=recovery_days)
+        except Exception as error:
+            raise AwsError(explain(error, f"scheduling the deletion of secret {name}")) from error
 
     def _create(self, spec: SecretSpec, text: str) -> str:
         answer = self._client.create_secret(
@@ -358,6 +379,8 @@ def ensure(
     wishes: Sequence[Mapping[str, Any]],
     *,
     read: Sequence[str] = (),
+    absent: Sequence[str] = (),
+    recovery_days: int = MAX_RECOVERY,
     tags: Mapping[str, Any] | None = None,
     require_read: bool = True,
     return_values: bool = True,
@@ -367,6 +390,11 @@ def ensure(
 ) -> dict[str, Any]:
     """Everything the module does; the result is the module's result."""
     specs = parse_specs(wishes, tags)
+    both = sorted(set(absent) & {*read, *(spec.name for spec in specs)})
+    if both:
+        raise SecretsError(f"{', '.join(both)} is to be absent and to be made or read; it can be one only")
+    if not MIN_RECOVERY <= recovery_days <= MAX_RECOVERY:
+        raise SecretsError(f"recovery_days must be {MIN_RECOVERY}-{MAX_RECOVERY}, not {recovery_days}")
     store = SecretStore(client if client is not None else open_client("secretsmanager", region))
     found = store.find([spec.name for spec in specs]) if specs else {}
     plans = [plan_secret(spec, found.get(spec.name)) for spec in specs]
@@ -382,6 +410,11 @@ def ensure(
     for plan in plans:
         if plan.changed:
             before[plan.spec.name], after[plan.spec.name] = describe(plan)
+    removed = sorted(name for name, about in store.describe(absent).items() if not about.get("DeletedDate"))
+    for name in removed:
+        before[name], after[name] = {"state": "exists"}, {"state": f"scheduled for deletion in {recovery_days} days"}
+        if not check:
+            store.remove(name, recovery_days)
     arns: dict[str, str] = {}
     values: dict[str, Value] = {}
     pending: list[str] = []
@@ -390,7 +423,7 @@ def ensure(
         if plan.changed and not check:
             arns[name], values[name] = store.apply(plan)
             continue
-        known = dict(plan.found.value) if plan.found else {}
+        known = {**plan.spec.defaults, **(plan.found.value if plan.found else {})}
         known.update(plan.spec.value)
         values[name] = known
         if plan.found:
@@ -401,9 +434,10 @@ def ensure(
         arns[asked] = arn
         values[asked] = value
     result: dict[str, Any] = {
-        "changed": any(plan.changed for plan in plans),
+        "changed": any(plan.changed for plan in plans) or bool(removed),
         "created": [plan.spec.name for plan in plans if plan.create],
         "updated": [plan.spec.name for plan in plans if plan.changed and not plan.create],
+        "removed": removed,
         "restored": [plan.spec.name for plan in plans if plan.restore],
         "pending": pending,
         "missing": missing,

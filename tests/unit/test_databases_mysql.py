@@ -1,4 +1,4 @@
-"""The planner of shared_databases, its quoting and its errors: all without a server. The real server is molecule's."""
+"""The planner of shared_databases, its quoting and its errors: all without a server. The real server is in tests/databases."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from groundwork.databases import embedded, mysql, mysql_plan, mysql_sql, mysql_state, run
+from groundwork.databases import embedded_mysql as embedded
+from groundwork.databases import mysql, mysql_plan, mysql_sql, mysql_state, run
 from groundwork.databases.model import DatabaseError, Endpoint, ServiceSpec, parse_services
 from groundwork.databases.mysql_state import AccountState, Held, ServerState
 from hypothesis import given
@@ -218,6 +219,39 @@ def test_two_users_may_share_a_database() -> None:
     )
 
 
+def test_of_several_logins_the_first_one_makes_the_database() -> None:
+    specs = parse_services(
+        ENGINE,
+        [
+            {"name": "a_b", "password": "x"},
+            {"name": "a_b/readonly", "database": "a_b", "user": "a_b_readonly", "password": "x", "grants": ["SELECT"]},
+        ],
+        check=False,
+    )
+    own, reader = mysql_plan.plan_services(specs, server(None, databases={}), {})
+    assert [plan.creates_database for plan in (own, reader)] == [True, False]
+    assert [item.shown.split(" IDENTIFIED")[0] for item in reader.statements] == [
+        "CREATE USER `a_b_readonly`@`%`",
+        "GRANT SELECT ON `a\\_b`.* TO `a_b_readonly`@`%`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("grants", "tried"),
+    [
+        (mysql_plan.DEFAULT_GRANTS, {"a temporary table", "listing events"}),
+        ({"SELECT"}, {"dropping a table", "a temporary table", "listing events"}),
+        (mysql_plan.DATABASE_PRIVILEGES - {"EVENT"}, {"listing events"}),
+    ],
+)
+def test_one_privilege_that_is_not_held_is_tried_at_least(grants: set[str], tried: set[str]) -> None:
+    login = run.LoginSpec("a", "a_b", "a_user", "pw", frozenset(grants))
+    attempts = [
+        what.removesuffix(" (a privilege not held)") for what, _ in mysql._forbidden(login) if "not held" in what
+    ]
+    assert set(attempts) == tried
+
+
 def test_nothing_shows_a_password() -> None:
     plan = mysql_plan.plan_service(spec(password="S3CRET"), server(None), None)
     assert (
@@ -299,7 +333,8 @@ def test_versions() -> None:
     ("error", "expected"),
     [
         (OSError(1114, "The table 'x' is full"), "raise the allocated storage"),
-        (OSError(2013, "Lost connection"), "the next run goes on"),
+        (OSError(2013, "Lost connection"), "the connection broke; the next run goes on"),
+        (OSError(2013, "Lost connection (The read operation timed out)"), "With a full disk MySQL waits for room"),
         (OSError(1045, "Access denied for user 'admin' (using password: YES)"), "not the server's"),
         (OSError(1045, "Access denied; you need SUPER"), "error 1045"),
         (ssl.SSLCertVerificationError(1, "certificate verify failed: certificate has expired"), "never switch the"),
@@ -311,7 +346,7 @@ def test_errors_in_an_operators_words(error: Exception, expected: str) -> None:
 
 
 def test_engines_and_bundles() -> None:
-    with pytest.raises(DatabaseError, match="there are: mysql"):
+    with pytest.raises(DatabaseError, match="there are: mysql, postgresql"):
         run.engine_of("oracle")
     with pytest.raises(DatabaseError, match="is not there"):
         mysql.tls_context(ENDPOINT)
@@ -343,12 +378,19 @@ def test_exact_grants_are_told_from_others() -> None:
 
 
 def test_embedded_rds_compares() -> None:
-    held = {"role": sorted(embedded.PRIVILEGES), "user": ["USAGE"], "granted": [embedded.ROLE]}
+    held = {
+        "role": sorted(embedded.PRIVILEGES),
+        "user": ["USAGE"],
+        "granted": [embedded.ROLE],
+        "routines": ["rds_kill"],
+    }
     assert embedded.compare("admin", True, held, {"max_connections": "100"}, {"max_connections": "100"}) == ({}, {}, [])
     held["role"] = [*sorted(embedded.PRIVILEGES - {"RELOAD"}), "FILE"]
     held["user"] = ["SUPER"]
+    held["routines"] = []
     before, after, done = embedded.compare("admin", False, held, {"slow_query_log": "OFF"}, {"slow_query_log": "ON"})
-    assert set(before) == set(after) == {"privileges", "password", "administrator", "parameters"}
+    assert set(before) == set(after) == {"privileges", "password", "administrator", "procedures", "parameters"}
+    assert embedded.KILL in done
     assert "REVOKE FILE ON *.* FROM rds_superuser_role@'%'" in done
     assert "REVOKE SUPER ON *.* FROM 'admin'@'%'" in done and "SET PERSIST slow_query_log = 'ON'" in done
     assert not {"SUPER", "FILE", "SHUTDOWN", "SYSTEM_VARIABLES_ADMIN", "SYSTEM_USER"} & embedded.PRIVILEGES

@@ -161,6 +161,27 @@ def test_scheduled_deletion_is_taken_back(aws: None, prefix: str) -> None:
     assert stored(name) == first
 
 
+def test_a_deletion_is_scheduled_once_and_can_be_taken_back(aws: None, prefix: str) -> None:
+    name = f"{prefix}-gone"
+    first = secrets.ensure([wish(name)])["values"][name]
+    absent: dict[str, Any] = {"absent": [name, f"{prefix}-never"], "recovery_days": 7}
+    predicted = secrets.ensure([], **absent, check=True)
+    assert predicted["removed"] == [name] and predicted["changed"] and stored(name) == first
+    assert secrets.ensure([], **absent)["diff"] == predicted["diff"]
+    again = secrets.ensure([], **absent)
+    assert (again["changed"], again["removed"]) == (False, [])
+    assert secrets.ensure([wish(name)])["restored"] == [name] and stored(name) == first
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [({"absent": ["a"], "read": ["a"]}, "it can be one only"), ({"absent": ["a"], "recovery_days": 5}, "7-30, not 5")],
+)
+def test_a_deletion_that_cannot_be_meant_is_refused(aws: None, wrong: dict[str, Any], reason: str) -> None:
+    with pytest.raises(secrets.SecretsError, match=reason):
+        secrets.ensure([], **wrong)
+
+
 @pytest.mark.parametrize("text", ["plain S3CRET", '["S3CRET"]', '"S3CRET"', "{S3CRET"])
 def test_what_is_not_a_json_object_is_refused(aws: None, prefix: str, text: str) -> None:
     name = f"{prefix}-x"
@@ -310,3 +331,17 @@ def test_what_aws_says_is_explained(code: str, message: str, expected: str) -> N
 def test_chunks() -> None:
     assert list(chunks(range(5), 2)) == [[0, 1], [2, 3], [4]]
     assert list(chunks([], 2)) == []
+
+
+def test_a_default_is_set_once_and_a_rotation_may_change_it(aws: None) -> None:
+    name = f"rotated-{uuid.uuid4()}"
+    wish = [{"name": name, "value": {"mechanism": "SCRAM-SHA-512"}, "defaults": {"username": "fileflow"}}]
+    checked = secrets.ensure(wish, check=True)
+    assert checked["changed"] and checked["values"][name]["username"] == "fileflow"
+    assert secrets.ensure(wish)["values"][name] == {"mechanism": "SCRAM-SHA-512", "username": "fileflow"}
+    secrets.ensure([{"name": name, "value": {"username": "fileflow.b"}}])
+    again = secrets.ensure(wish)
+    assert not again["changed"]
+    assert again["values"][name]["username"] == "fileflow.b"
+    with pytest.raises(secrets.SecretsError, match="username is in two of"):
+        secrets.ensure([{"name": name, "value": {"username": "x"}, "defaults": {"username": "y"}}])

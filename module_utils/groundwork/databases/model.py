@@ -113,6 +113,7 @@ class Engine(ABC):
     """A kind of database server."""
 
     name: str
+    default_port: int
     default_charset: str
     default_collation: str
     default_grants: frozenset[str]

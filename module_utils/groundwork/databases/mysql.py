@@ -20,7 +20,7 @@ from .mysql_plan import (
     ServicePlan,
     account_of,
     can_try_login,
-    plan_service,
+    plan_services,
     strangers,
     wanted_grant,
     warnings,
@@ -35,7 +35,14 @@ from .mysql_sql import (
     shown_account,
     shown_identifier,
 )
-from .mysql_state import SYSTEM_DATABASES, SYSTEM_USERS, ServerState, read_server, read_state, version_tuple
+from .mysql_state import (
+    SYSTEM_DATABASES,
+    SYSTEM_USERS,
+    ServerState,
+    read_state,
+    read_version,
+    version_tuple,
+)
 
 MISSING: str | None = None
 try:
@@ -55,11 +62,12 @@ MAX_PASSWORD_BYTES = 256
 # Error numbers: https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
 ER_DBACCESS_DENIED = 1044
 ER_ACCESS_DENIED = 1045
-ER_CANNOT_USER = 1396
 ER_TABLEACCESS_DENIED = 1142
 ER_SPECIFIC_ACCESS_DENIED = 1227
 ER_ACCESS_DENIED_NO_PASSWORD = 1698
 ER_PLAINTEXT_REFUSED = 3159
+#: The client's own, CR_SERVER_LOST.
+ER_LOST_CONNECTION = 2013
 LACKS_PRIVILEGE = frozenset(
     {
         ER_DBACCESS_DENIED,
@@ -81,6 +89,7 @@ _REMEDIES = {
     2006: "the server went away; the next run goes on where this one stopped",
     2013: "the connection broke; the next run goes on where this one stopped",
     3024: "the server was too slow; run again",
+    3638: "password_history keeps a password from being set again: discard the account's second one by hand, or set it to 0",
 }
 
 
@@ -102,6 +111,12 @@ def explain(error: BaseException, doing: str, endpoint: Endpoint) -> str:
             "set the master password (RDS) to the secret's."
         )
     remedy = _REMEDIES.get(code)
+    if "timed out" in text and code == ER_LOST_CONNECTION:
+        # The server says so in its log only; it goes on by itself as soon as there is room.
+        remedy = (
+            "the server did not answer in time. With a full disk MySQL waits for room instead of refusing: look at the free "
+            "storage (FreeStorageSpace), raise the allocated storage; the next run goes on where this one stopped"
+        )
     return f"{where}: {text} (error {code})." + (f" Remedy: {remedy}." if remedy else "")
 
 
@@ -141,6 +156,26 @@ class Connection:
         with self._raw.cursor() as cursor:
             cursor.execute(statement.sql, statement.parameters)
 
+    def execute(self, text: str) -> int:
+        """Runs a statement that is whole as it stands, and returns how many rows it was about."""
+        self.queries += 1
+        with self._raw.cursor() as cursor:
+            return int(cursor.execute(text))
+
+    def execute_all(self, texts: Sequence[str]) -> list[int]:
+        """The same for many in one round trip; the connection needs CLIENT.MULTI_STATEMENTS. The first that fails ends it."""
+        self.queries += 1
+        with self._raw.cursor() as cursor:
+            counts = [int(cursor.execute(";\n".join(texts)))]
+            while cursor.nextset():
+                counts.append(int(cursor.rowcount))
+            return counts
+
+    @property
+    def raw(self) -> Any:
+        """The driver's own connection."""
+        return self._raw
+
 
 def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     """TLS with the server's certificate and name verified."""
@@ -159,7 +194,14 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     return context
 
 
-def _raw_connection(endpoint: Endpoint, context: ssl.SSLContext | None, database: str | None = None) -> Any:
+def _raw_connection(
+    endpoint: Endpoint,
+    context: ssl.SSLContext | None,
+    database: str | None = None,
+    *,
+    read_timeout: int = 120,
+    client_flag: int = 0,
+) -> Any:
     return pymysql.connect(
         host=endpoint.host,
         port=endpoint.port,
@@ -170,8 +212,9 @@ def _raw_connection(endpoint: Endpoint, context: ssl.SSLContext | None, database
         charset="utf8mb4",
         autocommit=True,
         connect_timeout=endpoint.connect_timeout,
-        read_timeout=120,
+        read_timeout=read_timeout,
         write_timeout=60,
+        client_flag=client_flag,
         ssl=context,
         ssl_disabled=context is None,
         # Quoting does not depend on what the server's default says.
@@ -180,10 +223,12 @@ def _raw_connection(endpoint: Endpoint, context: ssl.SSLContext | None, database
 
 
 @contextmanager
-def connect(endpoint: Endpoint, context: ssl.SSLContext) -> Iterator[Connection]:
-    """A connection over verified TLS."""
+def connect(
+    endpoint: Endpoint, context: ssl.SSLContext, *, read_timeout: int = 120, client_flag: int = 0
+) -> Iterator[Connection]:
+    """A connection over verified TLS. `read_timeout`: seconds that a statement may take; `client_flag`: of the protocol."""
     try:
-        raw = _raw_connection(endpoint, context)
+        raw = _raw_connection(endpoint, context, read_timeout=read_timeout, client_flag=client_flag)
     except (pymysql.MySQLError, OSError) as error:
         raise DatabaseError(explain(error, "logging in", endpoint)) from error
     try:
@@ -194,22 +239,27 @@ def connect(endpoint: Endpoint, context: ssl.SSLContext) -> Iterator[Connection]
             raw.close()
 
 
+def processes(connection: Connection) -> list[dict[str, Any]]:
+    """The server's sessions: Id, User, Host, db, Time and more.
+
+    information_schema.PROCESSLIST fails while any session runs a statement with a character that utf8mb3 does not have.
+    """
+    return connection.query("SHOW PROCESSLIST")
+
+
 @contextmanager
-def server_lock(connection: Connection, endpoint: Endpoint, timeout: int) -> Iterator[None]:
-    """Holds the server-side lock; the server frees it when the connection ends, however that is."""
-    got = connection.query("SELECT GET_LOCK(%s, %s) AS got", (LOCK, timeout))[0]["got"]
+def server_lock(connection: Connection, endpoint: Endpoint, timeout: int, name: str = LOCK) -> Iterator[None]:
+    """Holds a server-side lock; the server frees it when the connection ends, however that is."""
+    got = connection.query("SELECT GET_LOCK(%s, %s) AS got", (name, timeout))[0]["got"]
     if got != 1:
-        holders = connection.query(
-            "SELECT ID AS id, USER AS user, HOST AS host, TIME AS seconds FROM information_schema.PROCESSLIST"
-            " WHERE ID = IS_USED_LOCK(%s)",
-            (LOCK,),
-        )
+        holder = connection.query("SELECT IS_USED_LOCK(%s) AS id", (name,))[0]["id"]
         who = "; ".join(
-            f"connection {item['id']} of {item['user']} from {item['host']}, for {item['seconds']} s"
-            for item in holders
+            f"connection {item['Id']} of {item['User']} from {item['Host']}, for {item['Time']} s"
+            for item in processes(connection)
+            if item["Id"] == holder
         )
         raise DatabaseError(
-            f"another run holds the lock {LOCK} at {endpoint.where} ({who or 'it ended just now'}), waited "
+            f"another run holds the lock {name} at {endpoint.where} ({who or 'it ended just now'}), waited "
             f"{timeout} s. Remedy: let it end, then run again."
         )
     try:
@@ -217,7 +267,7 @@ def server_lock(connection: Connection, endpoint: Endpoint, timeout: int) -> Ite
     finally:
         # When the connection broke, the lock went with it.
         with suppress(DatabaseError):
-            connection.query("SELECT RELEASE_LOCK(%s) AS freed", (LOCK,))
+            connection.query("SELECT RELEASE_LOCK(%s) AS freed", (name,))
 
 
 def check_server(state: ServerState, endpoint: Endpoint) -> None:
@@ -236,6 +286,7 @@ class MySQL(Engine):
     """MySQL 8.0.16 and newer, on RDS or elsewhere; the administrator needs no SUPER."""
 
     name = "mysql"
+    default_port = 3306
     default_charset = "utf8mb4"
     default_collation = "utf8mb4_unicode_ci"
     default_grants = DEFAULT_GRANTS
@@ -270,7 +321,7 @@ class MySQL(Engine):
         return faults
 
     def ensure(self, endpoint: Endpoint, specs: Sequence[ServiceSpec], options: Options) -> Report:
-        _require_driver()
+        require_driver()
         for spec in specs:
             if spec.user == endpoint.user:
                 raise DatabaseError(f"{spec.name}: user {spec.user!r} is the administrator that this run logs in as")
@@ -289,7 +340,7 @@ class MySQL(Engine):
         specs: Sequence[ServiceSpec],
         options: Options,
     ) -> Report:
-        check_server(read_server(connection.query), endpoint)
+        check_server(read_version(connection.query), endpoint)
         state, logins, plans = self._compare(connection, endpoint, context, specs)
         report = _report(specs, state, logins, plans, options.ignore_users | {endpoint.user})
         wanted = [plan for plan in plans if plan.statements]
@@ -299,7 +350,7 @@ class MySQL(Engine):
                 "Remedy: take the writer's endpoint; this is a replica or a server in maintenance."
             )
         if wanted and not options.check:
-            self._apply(connection, endpoint, wanted)
+            apply(connection, endpoint, wanted)
             state, logins, plans = self._compare(connection, endpoint, context, specs)
             left = [f"{plan.service}: {plan.before} instead of {plan.after}" for plan in plans if plan.statements]
             if left:
@@ -319,41 +370,42 @@ class MySQL(Engine):
         logins = try_logins(
             endpoint, context, [spec for spec in specs if can_try_login(state.accounts.get(account_of(spec)))]
         )
-        return state, logins, [plan_service(spec, state, logins.get(spec.user)) for spec in specs]
-
-    @staticmethod
-    def _apply(connection: Connection, endpoint: Endpoint, plans: Sequence[ServicePlan]) -> None:
-        done, refused = 0, []
-        total = sum(len(plan.statements) for plan in plans)
-        for plan in plans:
-            for statement in plan.statements:
-                try:
-                    _run(connection, statement)
-                except (pymysql.MySQLError, OSError) as error:
-                    if _code(error) in LACKS_PRIVILEGE:
-                        # The others can still be made right; this one is told at the end.
-                        refused.append(f"{plan.service}: {statement.shown} ({error.args[-1]})")
-                        continue
-                    doing = f"{plan.service}: {statement.shown} (statement {done + 1} of {total})"
-                    raise DatabaseError(explain(error, doing, endpoint)) from error
-                done += 1
-        if refused:
-            raise DatabaseError(
-                f"{done} of {total} statements were carried out at {endpoint.where}; {endpoint.user} may not:\n"
-                + "\n".join(f"  - {item}" for item in refused)
-                + "\nRemedy: let an account that holds the privilege do these (on RDS: AWS support), then run again."
-            )
+        return state, logins, plan_services(specs, state, logins)
 
     def verify_login(self, endpoint: Endpoint, login: LoginSpec) -> dict[str, Any]:
-        _require_driver()
+        require_driver()
         return verify_login(endpoint, login)
 
 
-def _require_driver() -> None:
+def require_driver() -> None:
     if MISSING is not None:
         raise DatabaseError(
             f"Python package '{MISSING}' is missing: install PyMySQL and cryptography into the Python that runs this "
             "module (ansible_python_interpreter)."
+        )
+
+
+def apply(connection: Connection, endpoint: Endpoint, plans: Sequence[ServicePlan]) -> None:
+    """Carries out plans; what the administrator may not do is told at the end."""
+    done, refused = 0, []
+    total = sum(len(plan.statements) for plan in plans)
+    for plan in plans:
+        for statement in plan.statements:
+            try:
+                _run(connection, statement)
+            except (pymysql.MySQLError, OSError) as error:
+                if _code(error) in LACKS_PRIVILEGE:
+                    # The others can still be made right.
+                    refused.append(f"{plan.service}: {statement.shown} ({error.args[-1]})")
+                    continue
+                doing = f"{plan.service}: {statement.shown} (statement {done + 1} of {total})"
+                raise DatabaseError(explain(error, doing, endpoint)) from error
+            done += 1
+    if refused:
+        raise DatabaseError(
+            f"{done} of {total} statements were carried out at {endpoint.where}; {endpoint.user} may not:\n"
+            + "\n".join(f"  - {item}" for item in refused)
+            + "\nRemedy: let an account that holds the privilege do these (on RDS: AWS support), then run again."
         )
 
 
@@ -383,7 +435,7 @@ def _report(
         changes=[f"{plan.service}: {statement.shown}" for plan in changed for statement in plan.statements],
         created_databases=[spec.database for spec, plan in zip(specs, plans, strict=True) if plan.creates_database],
         created_users=[spec.user for spec, plan in zip(specs, plans, strict=True) if plan.creates_user],
-        updated=[plan.service for plan in changed if not (plan.creates_database and plan.creates_user)],
+        updated=[plan.service for plan in changed if not plan.creates_user],
         unknown_databases=unknown.databases,
         unknown_users=unknown.users,
         other_access=unknown.access,
@@ -499,9 +551,17 @@ def _forbidden(login: LoginSpec) -> list[tuple[str, Statement]]:
         ("granting its own privileges", Statement(f"GRANT SELECT ON {database}.* TO %s@%s", (login.user, "%"))),
         ("making accounts", Statement("CREATE USER IF NOT EXISTS %s@%s ACCOUNT LOCK", (login.user, "%"))),
     ]
-    if "CREATE TEMPORARY TABLES" not in login.grants:
-        table = f"CREATE TEMPORARY TABLE {database}.groundwork_not_allowed (i INT)"
-        attempts.append(("a temporary table (a privilege not held)", Statement(table)))
+    for privilege, what, sql in (
+        ("DROP", "dropping a table", f"DROP TABLE IF EXISTS {database}.groundwork_not_allowed"),
+        (
+            "CREATE TEMPORARY TABLES",
+            "a temporary table",
+            f"CREATE TEMPORARY TABLE {database}.groundwork_not_allowed (i INT)",
+        ),
+        ("EVENT", "listing events", f"SHOW EVENTS FROM {database}"),
+    ):
+        if privilege not in login.grants:
+            attempts.append((f"{what} (a privilege not held)", Statement(sql)))
     attempts.extend((f"using database {name}", Statement(f"USE {identifier(name)}")) for name in login.foreign)
     return attempts
 

@@ -88,10 +88,23 @@ def can_try_login(state: AccountState | None) -> bool:
     return state is not None and state.plugin == PLUGIN and not state.expired and state.tls in ("", "ANY")
 
 
-def plan_service(spec: ServiceSpec, state: ServerState, login: str | None) -> ServicePlan:
+def plan_services(specs: Sequence[ServiceSpec], state: ServerState, logins: Mapping[str, str]) -> list[ServicePlan]:
+    """One plan for each service, in their order. Of several with one database, the first one's has the database."""
+    first: dict[str, ServiceSpec] = {}
+    for spec in specs:
+        first.setdefault(spec.database, spec)
+    return [
+        plan_service(spec, state, logins.get(spec.user), with_database=first[spec.database] is spec) for spec in specs
+    ]
+
+
+def plan_service(
+    spec: ServiceSpec, state: ServerState, login: str | None, *, with_database: bool = True
+) -> ServicePlan:
     """One service. `login` is what a login with the wanted password showed, None when none was tried."""
     plan = ServicePlan(spec.name)
-    _plan_database(plan, spec, state)
+    if with_database:
+        _plan_database(plan, spec, state)
     _plan_user(plan, spec, state.accounts.get(account_of(spec)), login)
     _plan_grants(plan, spec, state.accounts.get(account_of(spec)))
     return plan

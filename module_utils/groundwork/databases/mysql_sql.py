@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 #: https://dev.mysql.com/doc/refman/8.4/en/identifier-length.html
 MAX_DATABASE = 64
 MAX_USER = 32
-MAX_HOST = 255
 
 _PRIVILEGE = re.compile(r"[A-Z][A-Z_ ]*")
 
@@ -54,6 +53,9 @@ def database_fault(name: str) -> str | None:
     if set(name) & set("\\/."):
         # A backslash is the escape character of grant patterns; the others are path characters of the data folder.
         return "it has one of \\ / ."
+    pattern = len(grant_pattern(name))
+    if pattern > MAX_DATABASE:
+        return f"in a grant, where each _ and % has an escape character, it has {pattern} characters, MySQL takes {MAX_DATABASE}"
     return None
 
 

@@ -1,15 +1,23 @@
-"""What the modules shared_databases and database_login do, without Ansible."""
+"""What the modules shared_databases, database_login and database_rotation do, without Ansible."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from . import mysql_rotation, postgresql_rotation
 from .model import DatabaseError, Endpoint, Engine, LoginSpec, Options, parse_services
 from .mysql import MySQL
+from .postgresql import PostgreSQL
+from .rotation import STATES, Opener, Run, Settings, parse_rotation
 
-ENGINES: dict[str, type[Engine]] = {MySQL.name: MySQL}
+ENGINES: dict[str, type[Engine]] = {MySQL.name: MySQL, PostgreSQL.name: PostgreSQL}
+#: How a server is opened for rotation, and the user of the login that follows one.
+ROTATIONS: dict[str, tuple[Opener, Callable[[str], str]]] = {
+    MySQL.name: (mysql_rotation.open_server, mysql_rotation.next_user),
+    PostgreSQL.name: (postgresql_rotation.open_server, postgresql_rotation.next_user),
+}
 PARALLEL_LOGINS = 4
 
 
@@ -24,7 +32,7 @@ def endpoint_of(options: Mapping[str, Any]) -> Endpoint:
     """The endpoint in a module's options."""
     return Endpoint(
         host=str(options["host"]),
-        port=int(options["port"]),
+        port=int(options.get("port") or engine_of(str(options["engine"])).default_port),
         user=str(options.get("user") or ""),
         password=str(options.get("password") or ""),
         ca_pem=str(options.get("ca_pem") or ""),
@@ -72,6 +80,28 @@ def verify(options: Mapping[str, Any]) -> dict[str, Any]:
         logins = list(pool.map(one, wanted))
     failures = [failure for login in logins for failure in login["failures"]]
     return {"changed": False, "logins": logins, "failures": failures}
+
+
+def rotate(options: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
+    """One step of a rotation on the server; the result is the module's result."""
+    state = str(options["state"])
+    if state not in STATES:
+        raise DatabaseError(f"no state {state!r}; there are: {', '.join(STATES)}")
+    engine = engine_of(str(options["engine"]))
+    open_server, next_user = ROTATIONS[engine.name]
+    specs = parse_rotation(engine, options["services"], next_user, check=check)
+    settings = Settings(
+        check=check,
+        lock_timeout=int(options["lock_timeout"]),
+        force=bool(options["force"]),
+        grace=float(options["grace"]),
+        watch=float(options["watch"]),
+        wait=float(options["wait"]),
+        poll=float(options["poll"]),
+    )
+    endpoint = endpoint_of(options)
+    with open_server(endpoint, settings) as server:
+        return Run(server, endpoint, specs, settings).run(state)
 
 
 def _neighbours(database: str, all_databases: Sequence[str], most: int = 3) -> tuple[str, ...]:
