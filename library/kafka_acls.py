@@ -8,7 +8,7 @@ module: kafka_acls
 short_description: Bring the ACLs of principals to exactly the wanted ones in one call
 description:
   - ACLs come from O(services) (what they produce and consume) and from O(acls). A managed principal's other ACLs are
-    revoked; those of other principals are reported and left alone.
+    revoked; those of other principals are reported and left alone, or revoked with O(prune).
   - New ACLs are made before old ones are revoked.
 options:
   acls:
@@ -27,6 +27,8 @@ options:
   services: {description: Services of the catalog., type: list, elements: dict, default: []}
   canary: {description: Topic of verification that every service may use; empty for none., type: str, default: ""}
   managed: {description: More principals whose ACLs must be exactly the wanted ones., type: list, elements: str, default: []}
+  prune: {description: Revoke the ACLs of principals that are not managed. Without it they are reported in RV(unmanaged)., type: bool, default: false}
+  confirm: {description: "What O(prune) asks to be typed, C({cluster id}:prune-acls); not in check mode.", type: str, default: ""}
   bootstrap_servers: {description: HOST:PORT of brokers' INTERNAL listeners., type: list, elements: str, required: true}
   ca_file: {description: The CA's certificate., type: path, default: /etc/kafka/tls/ca.crt}
   certificate_file: {description: The node's key and certificate., type: path, default: /etc/kafka/tls/keystore.pem}
@@ -50,7 +52,8 @@ EXAMPLES = r"""
 RETURN = r"""
 created: {description: ACLs made., type: list, elements: str, returned: success}
 revoked: {description: ACLs taken back., type: list, elements: str, returned: success}
-unknown: {description: ACLs of principals that are not managed., type: list, elements: str, returned: success}
+unmanaged: {description: ACLs of principals that are not managed., type: list, elements: str, returned: success}
+pruned: {description: ACLs of principals that are not managed and were revoked., type: list, elements: str, returned: success}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -63,6 +66,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **args.CONNECTION,
+            **args.PRUNE,
             "acls": {
                 "type": "list",
                 "elements": "dict",
@@ -87,11 +91,13 @@ def main() -> None:
     try:
         wanted = sorted({*work.parse(p["acls"]), *desired.acls(p["services"], p["canary"])})
         managed = [*p["managed"], *desired.principals(p["services"])]
-        result = work.ensure(args.connection(p), wanted, managed, module.check_mode)
+        result = work.ensure(
+            args.connection(p), wanted, managed, module.check_mode, prune=p["prune"], confirm=p["confirm"]
+        )
     except (KafkaProblem, KeyError) as error:
         module.fail_json(msg=str(error))
     diff = {
-        "before": "".join(f"{line}\n" for line in result["revoked"]),
+        "before": "".join(f"{line}\n" for line in [*result["revoked"], *result["pruned"]]),
         "after": "".join(f"{line}\n" for line in result["created"]),
     }
     module.exit_json(**result, diff=diff)

@@ -20,6 +20,7 @@ options:
   max_voter_lag: {description: Records that a voter may be behind., type: int, default: 100}
   max_voter_lag_ms: {description: Milliseconds since a voter was last caught up., type: int, default: 10000}
   min_free_percent: {description: Free space that a log dir must have., type: float, default: 5.0}
+  without: {description: Node ids whose absence is known and is no reason., type: list, elements: int, default: []}
 attributes:
   check_mode: {support: full, description: Only reads.}
 requirements: [kafka-python >= 3.0]
@@ -54,6 +55,8 @@ offline_partitions: {description: Partitions without a leader., type: list, elem
 under_min_isr_partitions: {description: Partitions below min.insync.replicas., type: list, elements: str, returned: success}
 at_min_isr_partitions: {description: Partitions that would go below with one replica less., type: list, elements: str, returned: success}
 under_replicated_partitions: {description: Partitions whose ISR lacks a replica., type: list, elements: str, returned: success}
+missing_replicas: {description: By under-replicated partition the replicas that are not in sync., type: dict, returned: success}
+below_min_isr_without: {description: By node id the partitions that go below min.insync.replicas when it stops., type: dict, returned: success}
 not_preferred_leaders: {description: Partitions led by another than their preferred replica., type: int, returned: success}
 reassigning: {description: Partitions that are being moved., type: list, elements: str, returned: success}
 log_dirs:

@@ -20,6 +20,7 @@ options:
   max_voter_lag: {description: Records that a voter may be behind., type: int, default: 100}
   max_voter_lag_ms: {description: Milliseconds since a voter was last caught up., type: int, default: 10000}
   min_free_percent: {description: Free space that a log dir must have., type: float, default: 5.0}
+  without: {description: Node ids whose absence is known and is no reason., type: list, elements: int, default: []}
   answers: {description: Healthy answers in a row., type: int, default: 12}
   interval: {description: Seconds between answers., type: float, default: 1.0}
   wait: {description: Seconds after which it fails., type: float, default: 300.0}

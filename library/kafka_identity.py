@@ -21,6 +21,11 @@ options:
   parameters: {description: What Parameter Store has below O(prefix)., type: dict, required: true}
   controllers: {description: "Every controller of the inventory, name to node id.", type: dict, required: true}
   joining: {description: Node ids that are new although the records were lost., type: list, elements: int, default: []}
+  replacing:
+    description: Node ids whose disk is lost; they join as new nodes and their old records count no more.
+    type: list
+    elements: int
+    default: []
 attributes:
   check_mode: {support: full, description: Only decides. Ids of a new cluster differ from those the real run makes.}
 author: Groundwork
@@ -58,6 +63,7 @@ def main() -> None:
             "parameters": {"type": "dict", "required": True},
             "controllers": {"type": "dict", "required": True},
             "joining": {"type": "list", "elements": "int", "default": []},
+            "replacing": {"type": "list", "elements": "int", "default": []},
         },
         supports_check_mode=True,
     )
@@ -73,6 +79,7 @@ def main() -> None:
             params["parameters"],
             {k: int(v) for k, v in params["controllers"].items()},
             params["joining"],
+            replacing=params["replacing"],
         )
     except storage.StorageError as error:
         module.fail_json(msg=str(error))

@@ -13,6 +13,7 @@ options:
   node: {description: "What the inventory says of the host (name, node_id, roles, endpoint); returned with what was found.", type: dict, required: true}
   log_dirs: {description: Log dirs; the first has the metadata log., type: list, elements: str, required: true}
   identity_file: {description: Where the identity is recorded on the host., type: path, required: true}
+  start_file: {description: Environment file of the unit., type: path, default: /etc/kafka/start.env}
   install_dir: {description: Folder of the archives., type: path, required: true}
   user: {description: User that Kafka runs as., type: str, required: true}
   unit: {description: Name of the systemd unit., type: str, default: kafka.service}
@@ -40,7 +41,10 @@ directories: {description: "Directories that are not as wanted, with what differ
 java_version: {description: "Version of the Java runtime, empty when there is none.", type: str, returned: success}
 installed: {description: "C(current) archive and C(available) ones.", type: dict, returned: success}
 service:
-  description: C(active), C(enabled), C(loaded), C(state), C(pid), C(restarts), C(config_hash) and C(trust_hash) of the unit.
+  description: >-
+    C(active), C(enabled), C(loaded), C(state), C(pid), C(restarts), C(invocation) (another at each start), C(config_hash), C(trust_hash),
+    C(archive) (that it runs), C(certificate_end) (of the certificate that the process began with) and C(pending) (its environment file
+    says something else than the running process was started with).
   type: dict
   returned: success
 """
@@ -56,6 +60,7 @@ def main() -> None:
             "node": {"type": "dict", "required": True},
             "log_dirs": {"type": "list", "elements": "str", "required": True},
             "identity_file": {"type": "path", "required": True},
+            "start_file": {"type": "path", "default": "/etc/kafka/start.env"},
             "install_dir": {"type": "path", "required": True},
             "user": {"type": "str", "required": True},
             "unit": {"type": "str", "default": "kafka.service"},
@@ -69,7 +74,14 @@ def main() -> None:
         directories = [
             work.Directory(d["path"], d["owner"], d["group"], int(d["mode"], 8)) for d in params["directories"]
         ]
-        found = work.read_node(params["user"], directories, params["install_dir"], params["unit"], params["java"])
+        found = work.read_node(
+            params["user"],
+            directories,
+            params["install_dir"],
+            unit=params["unit"],
+            java=params["java"],
+            start_file=params["start_file"],
+        )
         disks = storage.read_storage(params["log_dirs"], params["identity_file"])
     except (work.NodeError, storage.StorageError, OSError) as error:
         module.fail_json(msg=str(error))

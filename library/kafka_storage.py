@@ -77,6 +77,7 @@ def main() -> None:
     try:
         before = storage.read_storage(params["log_dirs"], params["identity_file"])
         if params["format"] and not module.check_mode:
+            blank = [path for path, entry in before["log_dirs"].items() if not entry["formatted"]]
             command = storage.format_command(
                 params["java"],
                 params["libs"],
@@ -84,8 +85,9 @@ def main() -> None:
                 params["cluster_id"],
                 initial_controllers=params["initial_controllers"],
                 log4j2=params["log4j2"],
+                some_formatted=len(blank) < len(params["log_dirs"]),
             )
-            storage.format_storage(command, params["log_dirs"], params["user"])
+            storage.format_storage(command, blank, params["user"])
         after = storage.read_storage(params["log_dirs"], params["identity_file"])
         identity = {
             "cluster_id": params["cluster_id"],

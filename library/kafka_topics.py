@@ -9,8 +9,10 @@ short_description: Create and configure many Kafka topics in one call
 description:
   - Reads all topics in one connection, then creates what is missing, adds partitions, sets configurations that differ and resets those that
     were set but are not wanted. Everything is done in at most three requests.
-  - A topic with more partitions than wanted is refused before anything is changed. A different replication factor is reported
-    (it needs a reassignment). Topics that are not wanted are reported and left alone.
+  - A topic with more partitions than wanted is refused before anything is changed.
+  - A different replication factor is reported; with O(throttle) it is changed by a planned reassignment that is waited for, and whose
+    throttle is cleared. A killed run is finished by the same call.
+  - Topics that are not wanted are reported and left alone, or deleted with O(prune). Internal topics are never touched.
 options:
   topics:
     description: The topics that should exist, beside those of O(services).
@@ -28,6 +30,10 @@ options:
   default_min_insync_replicas: {description: For topics of O(services) without one., type: int, default: 2}
   canary: {description: Name of the topic that verification uses; empty for none., type: str, default: ""}
   brokers: {description: Number of brokers; bounds the canary's replicas., type: int, default: 3}
+  throttle: {description: Bytes a second that a change of the replication factor may copy in and out of each broker., type: int}
+  wait: {description: Seconds that it may take., type: float, default: 600.0}
+  prune: {description: Delete topics that are not wanted. Without it they are reported in RV(unmanaged)., type: bool, default: false}
+  confirm: {description: "What O(prune) asks to be typed, C({cluster id}:prune-topics); not in check mode.", type: str, default: ""}
   bootstrap_servers: {description: HOST:PORT of brokers' INTERNAL listeners., type: list, elements: str, required: true}
   ca_file: {description: The CA's certificate., type: path, default: /etc/kafka/tls/ca.crt}
   certificate_file: {description: The node's key and certificate., type: path, default: /etc/kafka/tls/keystore.pem}
@@ -55,7 +61,9 @@ partitions_added: {description: "By topic, C(from) and C(to).", type: dict, retu
 config_set: {description: "By topic, the configurations set.", type: dict, returned: success}
 config_reset: {description: "By topic, the configurations reset to the default.", type: dict, returned: success}
 replication_differs: {description: "By topic, C(present) and C(wanted) replication factor.", type: dict, returned: success}
-unknown: {description: Topics that are not wanted and were left alone., type: list, elements: str, returned: success}
+replication_changed: {description: "By topic, C(present) and C(wanted) replication factor; with O(throttle).", type: dict, returned: success}
+unmanaged: {description: Topics that are not wanted and were left alone., type: list, elements: str, returned: success}
+pruned: {description: Topics deleted., type: list, elements: str, returned: success}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -68,6 +76,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **args.CONNECTION,
+            **args.PRUNE,
+            "throttle": {"type": "int"},
+            "wait": {"type": "float", "default": 600.0},
             "topics": {
                 "type": "list",
                 "elements": "dict",
@@ -94,13 +105,21 @@ def main() -> None:
         entries = [*p["topics"], *desired.topics(p["services"], factor, min_isr)]
         if p["canary"]:
             entries.append(desired.canary_topic(p["canary"], p["brokers"], factor, min_isr))
-        result = work.ensure(args.connection(p), work.parse(entries), module.check_mode)
+        result = work.ensure(
+            args.connection(p),
+            work.parse(entries),
+            module.check_mode,
+            throttle=p["throttle"],
+            wait=p["wait"],
+            prune=p["prune"],
+            confirm=p["confirm"],
+        )
     except (KafkaProblem, KeyError, ValueError) as error:
         module.fail_json(msg=str(error))
     for name, found in result["replication_differs"].items():
         module.warn(
             f"topic {name} has replication factor {', '.join(map(str, found['present']))}, the catalog says {found['wanted']}: "
-            "it needs a reassignment and was left as it is"
+            "it was left as it is (a throttle lets it be changed)"
         )
     diff = {"before": result.pop("before"), "after": result.pop("after")}
     module.exit_json(**result, diff=diff)

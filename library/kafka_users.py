@@ -9,7 +9,7 @@ short_description: Make many SCRAM-SHA-512 users in one call and verify their pa
 description:
   - Kafka never tells a password, so a user that exists is verified by logging in on the CLIENT listener; a refused password is set anew.
     A user that was made or changed is logged in before the module returns.
-  - Users that are not wanted are reported and left alone. The password is salted here and is never sent in clear.
+  - Users that are not wanted are reported and left alone, or deleted with O(prune). The password is salted here and is never sent in clear.
 options:
   users:
     description: The users.
@@ -21,6 +21,8 @@ options:
       password: {description: "Password; may be absent in check mode, when it is not made yet.", type: str}
       iterations: {description: PBKDF2 iterations., type: int, default: 4096}
   client_servers: {description: HOST:PORT of brokers' CLIENT listeners., type: list, elements: str, required: true}
+  prune: {description: Delete users that are not wanted. Without it they are reported in RV(unmanaged)., type: bool, default: false}
+  confirm: {description: "What O(prune) asks to be typed, C({cluster id}:prune-users); not in check mode.", type: str, default: ""}
   bootstrap_servers: {description: HOST:PORT of brokers' INTERNAL listeners., type: list, elements: str, required: true}
   ca_file: {description: The CA's certificate., type: path, default: /etc/kafka/tls/ca.crt}
   certificate_file: {description: The node's key and certificate., type: path, default: /etc/kafka/tls/keystore.pem}
@@ -46,7 +48,8 @@ RETURN = r"""
 created: {description: Users made., type: list, elements: str, returned: success}
 updated: {description: "Users changed, with the reason.", type: dict, returned: success}
 verified: {description: Users whose password was accepted., type: list, elements: str, returned: success}
-unknown: {description: Users that are not wanted and were left alone., type: list, elements: str, returned: success}
+unmanaged: {description: Users that are not wanted and were left alone., type: list, elements: str, returned: success}
+pruned: {description: Users deleted., type: list, elements: str, returned: success}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -59,6 +62,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **args.CONNECTION,
+            **args.PRUNE,
             "client_servers": {"type": "list", "elements": "str", "required": True},
             "users": {
                 "type": "list",
@@ -78,13 +82,19 @@ def main() -> None:
     users = [work.User(entry["name"], entry["password"], entry["iterations"]) for entry in p["users"]]
     try:
         result = work.ensure(
-            args.connection(p), args.client_connection(p, p["client_servers"]), users, module.check_mode
+            args.connection(p),
+            args.client_connection(p, p["client_servers"]),
+            users,
+            module.check_mode,
+            prune=p["prune"],
+            confirm=p["confirm"],
         )
     except KafkaProblem as problem:
         module.fail_json(msg=str(problem))
     after = "".join(f"+ {name}\n" for name in result["created"])
     after += "".join(f"~ {name}: {reason}\n" for name, reason in result["updated"].items())
-    module.exit_json(**result, diff={"before": "", "after": after})
+    before = "".join(f"- {name}\n" for name in result["pruned"])
+    module.exit_json(**result, diff={"before": before, "after": after})
 
 
 if __name__ == "__main__":

@@ -118,3 +118,95 @@ def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(UnicodeEncodeError):
         certs.write_file(tmp_path / "keystore.pem", "\u00e9", ME, 0o640)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prepared_ca_is_trusted_and_an_old_one_dropped_when_asked(tmp_path: Path, ca: dict[str, str]) -> None:
+    issue(tmp_path, ca)
+    coming = certs.make_ca("test-kafka-ca", "groundwork", 3650)
+    current = (tmp_path / "ca.crt").read_text()
+    both, prints = certs.trust_bundle(current, ca["certificate"], [coming["certificate"]])
+    assert certs.split_bundle(both) == [ca["certificate"], coming["certificate"]]
+    # Switched: the same two, so that nobody is restarted for it.
+    switched, again = certs.trust_bundle(both, coming["certificate"], [ca["certificate"]])
+    assert sorted(prints) == sorted(again)
+    only, last = certs.trust_bundle(switched, coming["certificate"], [], True)
+    assert only == coming["certificate"] and len(last) == 1
+
+
+# -- Certificates of somebody else's CA ------------------------------------------------------------------------------
+
+
+def supplied(names: list[str], unit: str = "kafka-node") -> tuple[dict[str, str], str]:
+    """As a company's CA gives them: signed by an intermediate, with a name more. Secret and the root's certificate."""
+    root, between = make_authority("root", None), None
+    between = make_authority("intermediate", root)
+    key, request = certs.make_request(names, ADDRESSES, "groundwork", unit)
+    leaf = certs.sign_request(request, between[0], between[1], dns_names=names, addresses=ADDRESSES, days=90)
+    return {"certificate": leaf + between[0], "private_key": key}, root[0]
+
+
+def make_authority(name: str, parent: tuple[str, str] | None) -> tuple[str, str]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    issuer, signer = subject, key
+    if parent:
+        issuer = x509.load_pem_x509_certificate(parent[0].encode()).subject
+        signer = serialization.load_pem_private_key(parent[1].encode(), None)  # type: ignore[assignment]
+    start = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + dt.timedelta(days=100))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(signer, hashes.SHA256())
+    )
+    pkcs8 = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode(), pkcs8.decode()
+
+
+def check(secret: dict[str, str], ca: str) -> tuple[str, int]:
+    return certs.check_supplied(
+        secret, ca, dns_names=NAMES, addresses=ADDRESSES, organization="groundwork", unit="kafka-node"
+    )
+
+
+def test_a_supplied_certificate_is_compared_as_it_is(tmp_path: Path, ca: dict[str, str]) -> None:
+    secret, root = supplied([*NAMES, "more.test.internal"])
+    keystore, days = check(secret, root)
+    assert days == 89 and len(certs.split_bundle(keystore)) == 2
+    issue(tmp_path, ca)
+    names = {"dns_names": NAMES, "addresses": ADDRESSES, "organization": "groundwork", "unit": "kafka-node"}
+    found = certs.inspect_node(tmp_path, root, renew_before_days=30, supplied=keystore, **names)  # type: ignore[arg-type]
+    assert found.reasons == ["another certificate was supplied"] and found.trust_changed
+    (tmp_path / "keystore.pem").write_text(keystore)
+    assert certs.inspect_node(tmp_path, root, renew_before_days=30, supplied=keystore, **names).valid  # type: ignore[arg-type]
+
+
+def test_a_supplied_certificate_that_no_node_could_use_is_refused_with_every_reason(ca: dict[str, str]) -> None:
+    secret, _ = supplied(["other.test.internal"], unit="people")
+    other, _ = certs.make_request(NAMES, ADDRESSES, "groundwork", "kafka-node")
+    secret["private_key"] = other.replace("PRIVATE KEY", "EC PRIVATE KEY")
+    with pytest.raises(certs.CertificateError) as refused:
+        check(secret, ca["certificate"])
+    for reason in (
+        "signed by another CA",
+        "names differ",
+        "subject differs",
+        "the key",
+        "PKCS#8",
+        "Needed: names kafka-1",
+    ):
+        assert reason in str(refused.value)
+    with pytest.raises(certs.CertificateError, match="needs certificate and private_key"):
+        check({"certificate": "", "private_key": ""}, ca["certificate"])

@@ -146,3 +146,26 @@ def test_words() -> None:
 
     assert explain(NoBrokersAvailable("NoBrokersAvailable: x")) == "no broker answers (NoBrokersAvailable: x)"
     assert kafka_uuid("f6172938-9fe6-4cda-aa02-2001add48348") == "9hcpOJ_mTNqqAiABrdSDSA"
+
+
+def test_a_known_absence_is_no_reason() -> None:
+    found = state("broker_down")
+    missing = {node for nodes in found["missing_replicas"].values() for node in nodes}
+    assert len(missing) == 1
+    expected = cluster.Expected(brokers=(1, 2, 3), voters=(1, 2, 3), without=frozenset(missing))
+    assert cluster.judge(found, expected) == [
+        reason for reason in cluster.judge(found, expected) if "below min ISR" in reason or "without a leader" in reason
+    ]
+    assert cluster.judge(found, EXPECTED) != []
+
+
+def test_what_a_stop_breaks_is_told() -> None:
+    raw = json.loads((FIXTURES / "healthy.json").read_text())
+    assert cluster.summarise(raw)["below_min_isr_without"] == {}
+    topic = next(one for one in raw["topics"] if one["name"] == "fileflow.uploaded.v1")
+    raw["min_isr"]["fileflow.uploaded.v1"] = 3
+    broken = cluster.summarise(raw)["below_min_isr_without"]
+    assert {label for labels in broken.values() for label in labels} == {
+        f"fileflow.uploaded.v1-{part['partition_index']}" for part in topic["partitions"]
+    }
+    assert set(broken) == {"1", "2", "3"}

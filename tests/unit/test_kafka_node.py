@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -101,3 +102,24 @@ def test_metrics_of_a_node_that_is_down() -> None:
     found = metrics.ask(["http://127.0.0.1:9/metrics"], ["a"], 1)["http://127.0.0.1:9/metrics"]
     assert found["missing"] == ["a"]
     assert "refused" in found["error"]
+
+
+def test_what_the_next_process_starts_with_is_read_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "start.env"
+    assert node.written_environment(str(file)) == {}
+    file.write_text("GROUNDWORK_CONFIG_HASH=a\nGROUNDWORK_CERTIFICATE_END=2027-01-01T00:00:00+00:00\n")
+    assert node.written_environment(str(file))["GROUNDWORK_CERTIFICATE_END"] == "2027-01-01T00:00:00+00:00"
+
+
+def test_the_running_archive_is_that_of_the_command_line() -> None:
+    # Until the program speaks, its exec may be half done: the kernel shows no command line then.
+    program = "import time; print('up', flush=True); time.sleep(30)"
+    command = ["python3", "-c", program, f"/opt/kafka/{NAME}/libs/*"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+            assert node.running_archive(process.pid) == NAME
+        finally:
+            process.kill()
+    assert node.running_archive(2**22 + 1) == ""

@@ -39,6 +39,13 @@ def test_topics_of_the_catalog_take_the_defaults() -> None:
     assert found["authhub.events.v1"].config == {"min.insync.replicas": "1"}
 
 
+def test_canary_keeps_the_partitions_of_a_broker_that_left() -> None:
+    (canary,) = topics.parse([desired.canary_topic("c", 3, 3, 2)])
+    present = topics.Present(4, (3,), {"retention.ms": "3600000", "min.insync.replicas": "2"})
+    assert not topics.make_plan([canary], {"c": present}).problems
+    assert not topics.make_plan([canary], {"c": present}).changed
+
+
 def test_canary_fits_a_single_broker() -> None:
     assert desired.canary_topic("c", 1, 3, 2)["replication_factor"] == 1
     assert desired.canary_topic("c", 3, 3, 2)["min_insync_replicas"] == 2
@@ -70,7 +77,7 @@ def test_service_that_left_kafka_loses_its_acls() -> None:
 def test_acls_of_others_are_left_alone() -> None:
     foreign = Acl("User:legacy", "topic", "*", "all")
     plan = acls.make_plan([], [foreign], ["User:fileflow"])
-    assert (plan.create, plan.delete, plan.unknown, plan.changed) == ([], [], [foreign], False)
+    assert (plan.create, plan.delete, plan.unmanaged, plan.changed) == ([], [], [foreign], False)
 
 
 def test_acl_words_are_checked() -> None:
@@ -100,7 +107,7 @@ def test_topic_create_grow_set_and_reset() -> None:
     assert plan.grow == {"t": (3, 6)}
     assert plan.config_set == {"t": {"retention.ms": "1"}}
     assert plan.config_reset == {"t": ["cleanup.policy"]}
-    assert plan.unknown == ["other"]
+    assert plan.unmanaged == ["other"]
     before, after = topics.diff([], have, plan)
     assert before["t"] == {"partitions": 3, "config": {"retention.ms": "2", "cleanup.policy": "compact"}}
     assert after["t"] == {"partitions": 6, "config": {"retention.ms": "1"}}
@@ -149,3 +156,26 @@ def test_user_verdicts(have: dict[str, Any], password: str | None, refusal: str 
 def test_users_cannot_take_the_brokers_principal() -> None:
     with pytest.raises(KafkaProblem, match="reserved"):
         users.check_names([users.User("kafka-node", "p")])
+
+
+def grown(wanted: int, have: int) -> tuple[topics.Plan, dict[str, topics.Present]]:
+    present = {"a.v1": topics.Present(3, (have,), {"min.insync.replicas": "1"})}
+    wish = topics.Topic("a.v1", 3, wanted, {"min.insync.replicas": "2", "retention.ms": "1000"})
+    return topics.make_plan([wish], present), present
+
+
+def test_min_isr_waits_for_its_replicas() -> None:
+    plan, present = grown(3, 1)
+    now, later = topics.by_replicas(plan, plan.replication)
+    assert now.config_set == {}
+    assert later.config_set == {"a.v1": {"min.insync.replicas": "2", "retention.ms": "1000"}}
+    # Without a throttle nothing is copied: the topic would not be writable.
+    topics.hold_min_isr(plan, present)
+    assert plan.config_set == {"a.v1": {"retention.ms": "1000"}}
+
+
+def test_min_isr_is_lowered_before_its_replicas() -> None:
+    plan, _ = grown(2, 3)
+    now, later = topics.by_replicas(plan, plan.replication)
+    assert now.config_set == {"a.v1": {"min.insync.replicas": "2", "retention.ms": "1000"}}
+    assert not later.changed

@@ -212,3 +212,22 @@ def test_ten_thousand_partitions_on_a_hundred_brokers() -> None:
     laws(brokers, partitions, result, {})
     assert seconds <= 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 500 * 1024
+
+
+def test_topics_that_may_not_move_stay_and_count() -> None:
+    brokers = [Broker(id_, f"r{id_}", 0, 1000) for id_ in (1, 2, 3)]
+    fixed = [Partition("fixed", n, (1,), 100) for n in range(4)]
+    free = [Partition("free", n, (1,), 100) for n in range(2)]
+    result = plan(brokers, fixed + free, only={"free"})
+    assert {move.topic for move in result.moves} == {"free"}
+    # Broker 1 has four already: what may move goes to the two others, one each.
+    assert sorted(move.after for move in result.moves) == [(2,), (3,)]
+    assert plan(brokers, fixed, only=set()).moves == []
+
+
+def test_preferred_leaders_of_what_stays_are_counted() -> None:
+    brokers = [Broker(id_, f"r{id_}", 0, 1000) for id_ in (1, 2)]
+    fixed = [Partition("fixed", n, (1, 2), 10) for n in range(2)]
+    free = [Partition("free", n, (1, 2), 10) for n in range(2)]
+    result = plan(brokers, fixed + free, tolerance=None, only={"free"})
+    assert [move.after for move in result.moves] == [(2, 1), (2, 1)]

@@ -136,15 +136,6 @@ def test_directory_with_something_in_it_is_not_formatted() -> None:
     assert "not empty" in out.problems[0]
 
 
-def test_one_of_two_log_dirs_blank_stops() -> None:
-    node = formatted(1)
-    disks = {**node.log_dirs, "/var/lib/kafka/more": {"exists": True, "formatted": False, "empty": True}}
-    node = storage.Node(node.name, 1, node.roles, node.endpoint, disks, node.recorded)
-    assert (
-        "log dir failed or was not mounted" in decide([node, formatted(2), formatted(3)], records(1, 2, 3)).problems[0]
-    )
-
-
 def test_same_node_id_twice_stops() -> None:
     twin = storage.Node("kafka-x", 1, ("broker",), "x:9093", blank(1).log_dirs, None)
     assert any("same node id 1" in problem for problem in decide([blank(1), blank(2), blank(3), twin], {}).problems)
@@ -194,3 +185,33 @@ def test_format_command() -> None:
     assert (
         storage.format_command("java", "/libs", "c", CLUSTER, initial_controllers="")[-1] == "--no-initial-controllers"
     )
+
+
+def with_second_dir(node: storage.Node, known: bool, **entry: Any) -> storage.Node:
+    """The node with a second, blank log dir; known: it was one of its log dirs before."""
+    disks = {**node.log_dirs, "/var/lib/kafka/data2": {"exists": True, "formatted": False, "empty": True, **entry}}
+    record = dict(node.recorded or {})
+    if known:
+        record["directory_ids"] = {**record["directory_ids"], "/var/lib/kafka/data2": DIRECTORIES[2]}
+    return storage.Node(node.name, node.node_id, node.roles, node.endpoint, disks, record)
+
+
+def test_a_log_dir_that_was_never_there_is_formatted_beside_the_others() -> None:
+    out = decide([with_second_dir(formatted(1), known=False), formatted(2), formatted(3)], records(1, 2, 3))
+    assert out.problems == []
+    assert out.nodes["kafka-1"]["action"] == "format"
+    assert out.nodes["kafka-1"]["initial_controllers"] == ""
+    assert out.notes == ["kafka-1: /var/lib/kafka/data2 is a new log dir"]
+
+
+def test_a_log_dir_that_lost_its_content_is_not_formatted() -> None:
+    out = decide([with_second_dir(formatted(1), known=True), formatted(2), formatted(3)], records(1, 2, 3))
+    assert "a log dir failed or was not mounted" in out.problems[0]
+    assert out.nodes["kafka-1"]["action"] == "keep"
+
+
+def test_a_new_log_dir_that_is_not_empty_is_refused() -> None:
+    out = decide(
+        [with_second_dir(formatted(1), known=False, empty=False), formatted(2), formatted(3)], records(1, 2, 3)
+    )
+    assert "is to be a new log dir but is not empty" in out.problems[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .client import Connection, KafkaProblem, admin
+from .client import Connection, KafkaProblem, admin, confirmed
 
 RESOURCE_TYPES = ("topic", "group", "cluster", "transactional_id", "delegation_token", "user")
 OPERATIONS = (
@@ -50,7 +50,7 @@ class Acl:
 class Plan:
     create: list[Acl] = field(default_factory=list)
     delete: list[Acl] = field(default_factory=list)
-    unknown: list[Acl] = field(default_factory=list)
+    unmanaged: list[Acl] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -90,7 +90,7 @@ def make_plan(wanted: Sequence[Acl], present: Iterable[Acl], managed: Iterable[s
     return Plan(
         create=sorted(want - have),
         delete=sorted(acl for acl in have - want if acl.principal in principals),
-        unknown=sorted(acl for acl in have if acl.principal not in principals),
+        unmanaged=sorted(acl for acl in have if acl.principal not in principals),
     )
 
 
@@ -166,17 +166,36 @@ def execute(client: Any, plan: Plan) -> list[str]:
     return refused
 
 
-def ensure(connection: Connection, wanted: Sequence[Acl], managed: Iterable[str], check: bool) -> dict[str, Any]:
+def ensure(
+    connection: Connection,
+    wanted: Sequence[Acl],
+    managed: Iterable[str],
+    check: bool,
+    *,
+    prune: bool = False,
+    confirm: str = "",
+) -> dict[str, Any]:
     with admin(connection) as client:
         present = read(client)
         plan = make_plan(wanted, present, managed)
+        pruned: list[Acl] = []
+        if prune:
+            pruned, plan.unmanaged = plan.unmanaged, []
+            confirmed(client, "prune-acls", confirm, [str(acl) for acl in pruned], check)
+        revoked = [str(acl) for acl in plan.delete]
+        plan.delete = sorted({*plan.delete, *pruned})
         if plan.changed and not check:
             refused = execute(client, plan)
             if refused:
                 raise KafkaProblem("; ".join(refused))
+            gone = set(plan.delete)
+            protocol.settled_everywhere(
+                client, lambda: set(plan.create) <= (now := set(read(client))) and not now & gone
+            )
     return {
         "changed": plan.changed,
         "created": [str(acl) for acl in plan.create],
-        "revoked": [str(acl) for acl in plan.delete],
-        "unknown": [str(acl) for acl in plan.unknown],
+        "revoked": revoked,
+        "unmanaged": [str(acl) for acl in plan.unmanaged],
+        "pruned": [str(acl) for acl in pruned],
     }

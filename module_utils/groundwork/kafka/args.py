@@ -22,6 +22,13 @@ EXPECTED: dict[str, Any] = {
     "max_voter_lag": {"type": "int", "default": 100},
     "max_voter_lag_ms": {"type": "int", "default": 10000},
     "min_free_percent": {"type": "float", "default": 5.0},
+    "without": {"type": "list", "elements": "int", "default": []},
+}
+
+# What exists outside the catalog is reported; with these it is removed.
+PRUNE: dict[str, Any] = {
+    "prune": {"type": "bool", "default": False},
+    "confirm": {"type": "str", "default": ""},
 }
 
 
@@ -55,4 +62,5 @@ def expected(params: Mapping[str, Any]) -> Expected:
         params["max_voter_lag"],
         params["max_voter_lag_ms"],
         params["min_free_percent"],
+        frozenset(params["without"]),
     )

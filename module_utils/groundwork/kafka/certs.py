@@ -14,6 +14,7 @@ import ipaddress
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,6 +75,16 @@ def fingerprint(certificate: x509.Certificate) -> str:
     from cryptography.hazmat.primitives import hashes
 
     return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def described(pem: str) -> dict[str, str]:
+    """``fingerprint`` and ``not_after`` of the first certificate of a PEM text, as :class:`NodeState` has them."""
+    certificate = _load(split_bundle(pem)[0], "the certificate")
+    return {"fingerprint": fingerprint(certificate), "not_after": _end(certificate)}
+
+
+def _end(certificate: x509.Certificate) -> str:
+    return certificate.not_valid_after_utc.isoformat(timespec="seconds")
 
 
 def make_ca(common_name: str, organization: str, days: int) -> dict[str, str]:
@@ -209,15 +220,17 @@ def split_bundle(text: str) -> list[str]:
     return [match.group(0).rstrip("\n") + "\n" for match in PEM_CERTIFICATE.finditer(text)]
 
 
-def trust_bundle(current: str, ca_certificate: str) -> tuple[str, list[str]]:
-    """The bundle a node should trust: the CA in force, then CAs it trusted before that have not expired.
+def trust_bundle(
+    current: str, ca_certificate: str, also: Sequence[str] = (), only: bool = False
+) -> tuple[str, list[str]]:
+    """The bundle a node should trust: the CA in force, those of ``also``, then CAs it trusted before that have not expired.
 
     An old CA stays while certificates it signed may still be in use elsewhere: dropping it in the same step that brings
-    the new one would cut a running quorum in two.
+    the new one would cut a running quorum in two. ``only``: the earlier ones are dropped, once nobody shows their certificates.
     """
     wanted = _load(ca_certificate, "the CA's certificate")
     kept = [wanted]
-    for pem in split_bundle(current):
+    for pem in [*also, *([] if only else split_bundle(current))]:
         known = _load(pem, "a CA in the node's trust store")
         if fingerprint(known) not in {fingerprint(one) for one in kept} and known.not_valid_after_utc > _now():
             kept.append(known)
@@ -240,59 +253,162 @@ def inspect_node(
     renew_before_days: int,
     organization: str,
     unit: str,
+    also: Sequence[str] = (),
+    only: bool = False,
+    supplied: str = "",
 ) -> NodeState:
-    """Compare the node's certificate files with what they should be; nothing is changed."""
-    from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.x509.oid import NameOID
+    """Compare the node's certificate files with what they should be; nothing is changed.
 
+    ``supplied``: key and certificate (PEM, with its intermediates) that the node is to have, made by somebody else's CA.
+    """
     current_bundle = _read(directory / "ca.crt")
-    bundle, trusted = trust_bundle(current_bundle, ca_certificate)
+    bundle, trusted = trust_bundle(current_bundle, ca_certificate, also, only)
     trust_changed = bundle != current_bundle
     keystore = _read(directory / "keystore.pem")
     pems = split_bundle(keystore)
     if not pems:
         return NodeState(False, ["no certificate yet"], trusted=trusted, trust_changed=trust_changed, bundle=bundle)
-    reasons: list[str] = []
     certificate = _load(pems[0], str(directory / "keystore.pem"))
-    ca = _load(ca_certificate, "the CA's certificate")
-    try:
-        certificate.verify_directly_issued_by(ca)
-    except (ValueError, TypeError, InvalidSignature):
-        reasons.append("signed by another CA")
-    try:
-        sans = set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
-    except x509.ExtensionNotFound:
-        sans = set()
-    if sans != set(_sans(dns_names, addresses)):
-        reasons.append("names differ: has " + ", ".join(sorted(str(name.value) for name in sans)))
-    wanted_subject = {
-        NameOID.ORGANIZATION_NAME: organization,
-        NameOID.ORGANIZATIONAL_UNIT_NAME: unit,
-        NameOID.COMMON_NAME: dns_names[0],
-    }
-    if {a.oid: a.value for a in certificate.subject} != wanted_subject:
-        reasons.append("subject differs")
-    left = certificate.not_valid_after_utc - _now()
-    if left < dt.timedelta(days=renew_before_days):
-        reasons.append(f"{max(left.days, 0)} days left, renewed below {renew_before_days}")
-    try:
-        key = serialization.load_pem_private_key(keystore.encode(), password=None)
-        if key.public_key() != certificate.public_key():
-            reasons.append("the key is another certificate's")
-    except ValueError:
-        reasons.append("the key cannot be read")
+    if supplied:
+        reasons = [] if keystore == supplied else ["another certificate was supplied"]
+    else:
+        reasons = _faults(
+            keystore,
+            ca_certificate,
+            dns_names=dns_names,
+            addresses=addresses,
+            organization=organization,
+            unit=unit,
+        )
+        left = certificate.not_valid_after_utc - _now()
+        if left < dt.timedelta(days=renew_before_days):
+            reasons.append(f"{max(left.days, 0)} days left, renewed below {renew_before_days}")
     return NodeState(
         not reasons,
         reasons,
-        certificate.not_valid_after_utc.isoformat(timespec="seconds"),
+        _end(certificate),
         format(certificate.serial_number, "x"),
         fingerprint(certificate),
         trusted,
         trust_changed,
         bundle,
     )
+
+
+def _faults(
+    keystore: str,
+    ca_certificate: str,
+    *,
+    dns_names: list[str],
+    addresses: list[str],
+    organization: str,
+    unit: str,
+    exact: bool = True,
+) -> list[str]:
+    """What is wrong with a key and its certificate as a node's. ``exact``: no name but the node's, signed by the CA itself."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    reasons: list[str] = []
+    chain = [_load(pem, "the node's certificate") for pem in split_bundle(keystore)]
+    certificate, issuers = chain[0], [*chain[1:], _load(ca_certificate, "the CA's certificate")]
+    if exact:
+        issuers = issuers[-1:]
+    try:
+        for one, issuer in zip(chain, issuers, strict=False):
+            one.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        reasons.append("signed by another CA")
+    try:
+        sans = set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        sans = set()
+    wanted = set(_sans(dns_names, addresses))
+    if sans != wanted if exact else not wanted <= sans:
+        reasons.append("names differ: has " + ", ".join(sorted(str(name.value) for name in sans)))
+    subject = {a.oid: a.value for a in certificate.subject}
+    common_name = dns_names[0] if exact else subject.get(NameOID.COMMON_NAME, "")
+    if subject != {
+        NameOID.ORGANIZATION_NAME: organization,
+        NameOID.ORGANIZATIONAL_UNIT_NAME: unit,
+        NameOID.COMMON_NAME: common_name,
+    }:
+        reasons.append("subject differs")
+    try:
+        usages = set(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        usages = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+    if not {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH} <= usages:
+        reasons.append("not for server and client authentication")
+    try:
+        key = serialization.load_pem_private_key(keystore.encode(), password=None)
+        if key.public_key() != certificate.public_key():
+            reasons.append("the key is another certificate's")
+    except (ValueError, TypeError):
+        reasons.append("the key cannot be read")
+    return reasons
+
+
+def check_supplied(
+    supplied: dict[str, str],
+    ca_certificate: str,
+    *,
+    dns_names: list[str],
+    addresses: list[str],
+    organization: str,
+    unit: str,
+) -> tuple[str, int]:
+    """The text of ``keystore.pem`` out of a supplied certificate (with its intermediates) and key (PKCS#8), and its days left.
+
+    :raises CertificateError: when a node could not use it; names everything that is wrong.
+    """
+    pems = split_bundle(supplied.get("certificate") or "")
+    key = (supplied.get("private_key") or "").strip()
+    if not pems or not key:
+        raise CertificateError("the supplied secret needs certificate and private_key (PEM)")
+    keystore = f"{key}\n{''.join(pems)}"
+    reasons = _faults(
+        keystore,
+        ca_certificate,
+        dns_names=dns_names,
+        addresses=addresses,
+        organization=organization,
+        unit=unit,
+        exact=False,
+    )
+    if not key.startswith("-----BEGIN PRIVATE KEY-----"):
+        reasons.append(
+            "the key is not unencrypted PKCS#8, which is all that Kafka reads (openssl pkcs8 -topk8 -nocrypt)"
+        )
+    certificate = _load(pems[0], "the supplied certificate")
+    left = certificate.not_valid_after_utc - _now()
+    if left <= dt.timedelta(0) or certificate.not_valid_before_utc > _now():
+        reasons.append(f"good from {certificate.not_valid_before_utc} to {certificate.not_valid_after_utc} only")
+    if reasons:
+        raise CertificateError(
+            f"the supplied certificate of {dns_names[0]} cannot be used: {'; '.join(reasons)}. Needed: names "
+            f"{', '.join([*dns_names, *addresses])}; subject CN=..., OU={unit}, O={organization}; server and client authentication; "
+            "signed by the CA's certificate in the secret, with intermediates behind it"
+        )
+    return keystore, left.days
+
+
+def served_fingerprint(address: str, directory: Path, timeout: float = 10.0) -> str:
+    """SHA-256 of the certificate that HOST:PORT shows to this node."""
+    import hashlib
+    import socket
+    import ssl
+
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(directory / "ca.crt"))
+    context.load_cert_chain(directory / "keystore.pem")
+    host, _, port = address.rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), timeout=timeout) as plain,
+        context.wrap_socket(plain, server_hostname=host) as channel,
+    ):
+        return hashlib.sha256(channel.getpeercert(binary_form=True) or b"").hexdigest()
 
 
 def write_file(path: Path, content: str, group: str, mode: int) -> None:

@@ -12,6 +12,7 @@ import re
 import socket
 import ssl
 import struct
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Connection:
 
     def settings(self) -> dict[str, Any]:
         """Arguments of kafka-python's clients."""
+        _bound_handshakes(self.timeout / 3)
         values: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap_servers),
             "client_id": "groundwork",
@@ -66,6 +68,27 @@ class Connection:
         except (ssl.SSLError, OSError) as error:
             raise KafkaProblem(f"TLS files {self.ca_file}, {self.certificate_file} cannot be used: {error}") from error
         return context
+
+
+def _bound_handshakes(seconds: float) -> None:
+    """Give up a TLS handshake that is not answered: the process is there and hangs. kafka-python waits for ever.
+
+    A third of what the whole may take, so that there is time to ask another broker.
+    """
+    from kafka.net.transport import KafkaSSLTransport
+
+    async def handshake(self: Any) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._sock.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                await self._net.wait_read(self._sock, timeout_at=deadline)
+            except ssl.SSLWantWriteError:
+                await self._net.wait_write(self._sock, timeout_at=deadline)
+
+    KafkaSSLTransport.handshake = handshake
 
 
 # Why a request failed, by the name of kafka-python's error class.
@@ -111,18 +134,39 @@ def admin(connection: Connection) -> Iterator[Any]:
     # kafka-python warns on standard error about each address that refuses; the result says it once.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     where = ", ".join(connection.bootstrap_servers)
+    if not where:
+        raise KafkaProblem("no broker is named: bootstrap_servers is empty")
     settings = connection.settings()
     try:
         client = KafkaAdminClient(bootstrap_timeout_ms=int(connection.timeout * 1000), **settings)
     except (KafkaError, OSError) as error:
         raise KafkaProblem(f"cannot connect to {where}: {explain(error)}") from error
     try:
+        _reach(client)
         yield client
     except KafkaError as error:
         raise KafkaProblem(f"{where}: {explain(error)}") from error
     finally:
         with contextlib.suppress(Exception):
             client.close()
+
+
+def _reach(client: Any) -> None:
+    """Have a connection that stands: the client prefers it from then on.
+
+    A broker that has just died is in the metadata until it is fenced, and the client asks one of them at random.
+    """
+    from kafka.errors import KafkaConnectionError
+
+    others = len(client._manager.cluster.brokers())
+    while True:
+        others -= 1
+        try:
+            client.describe_cluster()
+            return
+        except KafkaConnectionError:
+            if others <= 0:
+                raise
 
 
 def error_text(code: int, message: str | None = None) -> str:
@@ -141,6 +185,27 @@ def kafka_uuid(value: Any) -> str:
         return ""
     number = value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
     return base64.urlsafe_b64encode(number.bytes).decode().rstrip("=")
+
+
+def uuid_of(text: str) -> uuid.UUID:
+    """The UUID of the protocol, from what Kafka prints."""
+    try:
+        return uuid.UUID(bytes=base64.urlsafe_b64decode(text + "=="))
+    except ValueError as error:
+        raise KafkaProblem(f"{text!r} is no Kafka Uuid (22 characters of URL-safe base64)") from error
+
+
+def confirmed(client: Any, action: str, typed: str, targets: list[str], check: bool) -> None:
+    """Refuse what destroys something unless ``{cluster id}:{action}`` was typed; check mode only says what it would be."""
+    if check or not targets:
+        return
+    wanted = f"{client.describe_cluster()['cluster_id']}:{action}"
+    if typed != wanted:
+        heard = f"{typed!r} is not it" if typed else "nothing was typed"
+        shown = ", ".join(targets[:20]) + (f" and {len(targets) - 20} more" if len(targets) > 20 else "")
+        raise KafkaProblem(
+            f"nothing was changed: {action} would touch {shown}. It needs confirm: {wanted} ({heard}); --check shows it all"
+        )
 
 
 def describe_topic_configs(

@@ -9,8 +9,6 @@ from typing import Any
 
 from .client import Connection, KafkaProblem, admin, describe_topic_configs, error_text, kafka_uuid
 
-METADATA_TOPIC = "__cluster_metadata"
-
 
 @dataclass(frozen=True)
 class Expected:
@@ -22,6 +20,8 @@ class Expected:
     max_voter_lag: int = 100
     max_voter_lag_ms: int = 10_000
     min_free_percent: float = 5.0
+    #: Node ids whose absence is known and is no reason: the dead node that is being replaced.
+    without: frozenset[int] = frozenset()
 
 
 def gather(client: Any) -> dict[str, Any]:
@@ -54,14 +54,14 @@ def gather(client: Any) -> dict[str, Any]:
     }
 
 
-def summarise(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn the client's answers into the module's result (pure)."""
-    partition = raw["quorum"]["topics"][0]["partitions"][0]
+def summarise_quorum(described: Mapping[str, Any]) -> dict[str, Any]:
+    """The quorum of the metadata log: its leader, and how far each voter and observer is (pure)."""
+    partition = described["topics"][0]["partitions"][0]
     if partition.get("error"):
         raise KafkaProblem(f"the quorum cannot be read: {partition['error']}")
     endpoints = {
         node["node_id"]: {listener["name"]: f"{listener['host']}:{listener['port']}" for listener in node["listeners"]}
-        for node in raw["quorum"].get("nodes") or []
+        for node in described.get("nodes") or []
     }
     voters = partition["current_voters"]
     leader = partition["leader_id"]
@@ -83,11 +83,25 @@ def summarise(raw: Mapping[str, Any]) -> dict[str, Any]:
             "endpoint": next(iter(endpoints.get(entry["replica_id"], {}).values()), ""),
         }
 
+    return {
+        "leader_id": leader,
+        "leader_epoch": partition["leader_epoch"],
+        "high_watermark": partition["high_watermark"],
+        "voters": [replica(voter) for voter in sorted(voters, key=lambda one: one["replica_id"])],
+        "observers": [replica(one) for one in sorted(partition["observers"], key=lambda one: one["replica_id"])],
+    }
+
+
+def summarise(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the client's answers into the module's result (pure)."""
+    quorum = summarise_quorum(raw["quorum"])
     topics: dict[str, Any] = {}
     under_replicated: list[str] = []
     under_min_isr: list[str] = []
     at_min_isr: list[str] = []
     offline: list[str] = []
+    missing: dict[str, list[int]] = {}
+    breaks: dict[int, list[str]] = {}
     unreadable: list[str] = list(raw.get("unreadable", []))
     leaders: dict[int, int] = {}
     replicas: dict[int, int] = {}
@@ -114,10 +128,14 @@ def summarise(raw: Mapping[str, Any]) -> dict[str, Any]:
                 not_preferred += 1
             if len(isr) < len(assigned):
                 under_replicated.append(label)
+                missing[label] = sorted(set(assigned) - set(isr))
             if len(isr) < min_isr:
                 under_min_isr.append(label)
-            elif len(isr) == min_isr and len(assigned) > min_isr:
-                at_min_isr.append(label)
+            elif len(isr) == min_isr:
+                for node in isr:
+                    breaks.setdefault(node, []).append(label)
+                if len(assigned) > min_isr:
+                    at_min_isr.append(label)
         topics[name] = {
             "partitions": len(topic["partitions"]),
             "replication_factor": max(factors, default=0),
@@ -147,13 +165,7 @@ def summarise(raw: Mapping[str, Any]) -> dict[str, Any]:
     reassigning = raw.get("reassignments") or {}
     return {
         "cluster_id": raw["cluster"]["cluster_id"],
-        "quorum": {
-            "leader_id": leader,
-            "leader_epoch": partition["leader_epoch"],
-            "high_watermark": partition["high_watermark"],
-            "voters": [replica(voter) for voter in sorted(voters, key=lambda one: one["replica_id"])],
-            "observers": [replica(one) for one in sorted(partition["observers"], key=lambda one: one["replica_id"])],
-        },
+        "quorum": quorum,
         "brokers": [
             {
                 "id": broker["broker_id"],
@@ -165,14 +177,16 @@ def summarise(raw: Mapping[str, Any]) -> dict[str, Any]:
             }
             for broker in sorted(raw["cluster"]["brokers"], key=lambda one: one["broker_id"])
         ],
-        "controllers": sorted(voter["replica_id"] for voter in voters),
-        "active_controller": leader,
+        "controllers": [voter["id"] for voter in quorum["voters"]],
+        "active_controller": quorum["leader_id"],
         "topics": topics,
         "partitions": partitions,
         "offline_partitions": offline,
         "under_min_isr_partitions": under_min_isr,
         "at_min_isr_partitions": at_min_isr,
         "under_replicated_partitions": under_replicated,
+        "missing_replicas": missing,
+        "below_min_isr_without": {str(node): labels for node, labels in sorted(breaks.items())},
         "not_preferred_leaders": not_preferred,
         "reassigning": sorted(f"{topic}-{index}" for topic, parts in reassigning.items() for index in parts),
         "log_dirs": log_dirs,
@@ -201,7 +215,7 @@ def judge(state: Mapping[str, Any], expected: Expected) -> list[str]:
     if quorum["leader_id"] < 0:
         reasons.append("the quorum has no leader")
     for voter in quorum["voters"]:
-        if voter["id"] == quorum["leader_id"]:
+        if voter["id"] == quorum["leader_id"] or voter["id"] in expected.without:
             continue
         if voter["lag"] is None or voter["lag_ms"] is None:
             reasons.append(f"voter {voter['id']} has not fetched from the leader")
@@ -209,14 +223,14 @@ def judge(state: Mapping[str, Any], expected: Expected) -> list[str]:
             reasons.append(f"voter {voter['id']} lags by {voter['lag']} records, {voter['lag_ms']} ms")
     if expected.voters is not None:
         have = {voter["id"] for voter in quorum["voters"]}
-        if missing := sorted(set(expected.voters) - have):
+        if missing := sorted(set(expected.voters) - have - expected.without):
             reasons.append(f"not a voter although the inventory says controller: {missing}")
         if extra := sorted(have - set(expected.voters)):
             reasons.append(f"a voter that the inventory does not know: {extra}")
     alive = {broker["id"] for broker in state["brokers"] if not broker["fenced"]}
-    fenced = sorted(broker["id"] for broker in state["brokers"] if broker["fenced"])
+    fenced = sorted({broker["id"] for broker in state["brokers"] if broker["fenced"]} - expected.without)
     if expected.brokers is not None:
-        if missing := sorted(set(expected.brokers) - {broker["id"] for broker in state["brokers"]}):
+        if missing := sorted(set(expected.brokers) - {broker["id"] for broker in state["brokers"]} - expected.without):
             reasons.append(f"broker not registered: {missing}")
         if extra := sorted({broker["id"] for broker in state["brokers"]} - set(expected.brokers)):
             reasons.append(f"a broker is registered that the inventory does not know: {extra}")
@@ -228,8 +242,8 @@ def judge(state: Mapping[str, Any], expected: Expected) -> list[str]:
         reasons.append(f"partition without a leader: {_some(state['offline_partitions'])}")
     if state["under_min_isr_partitions"]:
         reasons.append(f"partition below min ISR: {_some(state['under_min_isr_partitions'])}")
-    if state["under_replicated_partitions"]:
-        reasons.append(f"partition under-replicated: {_some(state['under_replicated_partitions'])}")
+    if behind := [label for label, nodes in state["missing_replicas"].items() if set(nodes) - expected.without]:
+        reasons.append(f"partition under-replicated: {_some(behind)}")
     for folder in state["log_dirs"]:
         if folder["error"]:
             reasons.append(f"log dir {folder['path']} of broker {folder['broker']}: {folder['error']}")

@@ -1,4 +1,4 @@
-"""From the catalog's services to topics, users and ACLs (pure)."""
+"""From the catalog's services to topics, users, ACLs and quotas (pure)."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ def canary_topic(name: str, brokers: int, replication_factor: int, min_insync_re
     return {
         "name": name,
         "partitions": brokers,
+        # A broker that leaves takes no partition with it.
+        "at_least": True,
         "replication_factor": factor,
         "min_insync_replicas": min(min_insync_replicas, max(factor - 1, 1)),
         "config": {"retention.ms": "3600000"},
@@ -75,6 +77,11 @@ def acls(services: Sequence[Mapping[str, Any]], canary: str = "") -> list[Acl]:
         ):
             found |= {Acl(who, kind, name, operation) for name in names or [] for operation in operations}
     return sorted(found)
+
+
+def quotas(services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The quota of each service's user, where the catalog gives one."""
+    return [{"user": service["name"], **quota} for service in services if (quota := _kafka(service).get("quota"))]
 
 
 def principals(services: Sequence[Mapping[str, Any]]) -> list[str]:

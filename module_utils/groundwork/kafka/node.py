@@ -6,6 +6,7 @@ import grp
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 # What the unit's environment file says of the configuration and the trust store that the process has read.
 CONFIG_HASH = "GROUNDWORK_CONFIG_HASH"
 TRUST_HASH = "GROUNDWORK_TRUST_HASH"
+CERTIFICATE_END = "GROUNDWORK_CERTIFICATE_END"
 
 
 class NodeError(Exception):
@@ -63,11 +65,35 @@ def running_environment(pid: int, name: str) -> str:
     )
 
 
-def read_service(unit: str) -> dict[str, Any]:
-    """State of a systemd unit and the configuration hash its process runs with."""
+def running_archive(pid: int) -> str:
+    """The archive whose jars a running process was started with; "" when it cannot be told."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+    found = re.search(r"/(kafka_[0-9.]+-[0-9][^/\0]*)/libs/", command)
+    return found[1] if found else ""
+
+
+def written_environment(path: str) -> dict[str, str]:
+    """What the unit's environment file says: what the next process will be started with."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def read_service(unit: str, start_file: str) -> dict[str, Any]:
+    """State of a systemd unit, what its process was started with, and whether the next one would be started otherwise."""
     try:
         shown = subprocess.run(
-            ["systemctl", "show", unit, "--property=LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts"],
+            [
+                "systemctl",
+                "show",
+                unit,
+                "--property=LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,InvocationID",
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -77,6 +103,7 @@ def read_service(unit: str) -> dict[str, Any]:
         raise NodeError("systemctl is not installed: Kafka runs as a systemd service") from error
     values = dict(line.split("=", 1) for line in shown.stdout.splitlines() if "=" in line)
     pid = int(values.get("MainPID") or 0)
+    written = written_environment(start_file)
     return {
         "loaded": values.get("LoadState") == "loaded",
         "active": values.get("ActiveState") == "active",
@@ -84,6 +111,12 @@ def read_service(unit: str) -> dict[str, Any]:
         "enabled": values.get("UnitFileState") == "enabled",
         "pid": pid,
         "restarts": int(values.get("NRestarts") or 0),
+        # Another one at each start: tells whether a node was restarted since somebody looked, without a clock.
+        "invocation": values.get("InvocationID", ""),
+        "pending": bool(pid)
+        and any(running_environment(pid, name) != written.get(name, "") for name in (CONFIG_HASH, TRUST_HASH)),
+        "archive": running_archive(pid) if pid else "",
+        "certificate_end": running_environment(pid, CERTIFICATE_END) if pid else "",
         "config_hash": running_environment(pid, CONFIG_HASH) if pid else "",
         "trust_hash": running_environment(pid, TRUST_HASH) if pid else "",
     }
@@ -165,7 +198,9 @@ def link(install_dir: str, name: str) -> None:
     partial.replace(Path(install_dir) / "current")
 
 
-def read_node(user: str, directories: Sequence[Directory], install_dir: str, unit: str, java: str) -> dict[str, Any]:
+def read_node(
+    user: str, directories: Sequence[Directory], install_dir: str, *, unit: str, java: str, start_file: str
+) -> dict[str, Any]:
     try:
         pwd.getpwnam(user)
         user_exists = True
@@ -180,5 +215,5 @@ def read_node(user: str, directories: Sequence[Directory], install_dir: str, uni
         "directories": differing,
         "java_version": java_version(java),
         "installed": installed(install_dir),
-        "service": read_service(unit),
+        "service": read_service(unit, start_file),
     }

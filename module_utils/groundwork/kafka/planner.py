@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -118,14 +118,16 @@ def plan(
     replication: Mapping[str, int] | None = None,
     tolerance: float | None = 0.1,
     leaders: bool = True,
+    only: Collection[str] | None = None,
 ) -> Plan:
     """The plan for this cluster.
 
     ``replication``: wanted number of replicas by topic, where it is not what the topic has. ``tolerance``: how far a
     broker's disk use may be from the mean, as a part of the mean; None leaves disk use alone. ``leaders``: whether
-    preferred leaders are spread. Raises :class:`KafkaProblem` with every partition that cannot be placed.
+    preferred leaders are spread. ``only``: topics that may be moved; the others count in the balance and stay.
+    Raises :class:`KafkaProblem` with every partition that cannot be placed.
     """
-    work = _Work(brokers, partitions, replication or {})
+    work = _Work(brokers, partitions, replication or {}, only)
     work.satisfy()
     if tolerance is not None:
         work.balance(tolerance)
@@ -136,7 +138,11 @@ def plan(
 
 class _Work:
     def __init__(
-        self, brokers: Iterable[Broker], partitions: Iterable[Partition], replication: Mapping[str, int]
+        self,
+        brokers: Iterable[Broker],
+        partitions: Iterable[Partition],
+        replication: Mapping[str, int],
+        only: Collection[str] | None,
     ) -> None:
         self.brokers = {broker.id: broker for broker in sorted(brokers, key=lambda broker: broker.id)}
         self.staying = [broker for broker in self.brokers.values() if not broker.leaving]
@@ -153,6 +159,13 @@ class _Work:
             for id_ in one.replicas:
                 if id_ in self.load:
                     self.load[id_] += self._weight(one)
+        # Preferred leaders of the partitions that stay where they are.
+        self.led = dict.fromkeys(self.rack_of, 0)
+        if only is not None:
+            for one in self.partitions:
+                if one.topic not in only and one.replicas and one.replicas[0] in self.led:
+                    self.led[one.replicas[0]] += 1
+            self.partitions = [one for one in self.partitions if one.topic in only]
         self.capacity = {broker.id: max(broker.capacity, 1) for broker in self.staying}
         self.now: dict[Key, list[int]] = {}
 
@@ -307,7 +320,7 @@ class _Work:
 
     def spread_leaders(self) -> None:
         """Hand preferred leaders over along paths of shared partitions until no broker has more than its share."""
-        led: dict[int, int] = dict.fromkeys(self.rack_of, 0)
+        led = dict(self.led)
         # edges[a][b]: partitions that a leads and b could.
         edges: dict[int, dict[int, dict[Key, None]]] = {id_: defaultdict(dict) for id_ in self.rack_of}
 

@@ -135,15 +135,18 @@ def decide(
     parameters: Mapping[str, str],
     controllers: Mapping[str, int],
     joining: list[int] | None = None,
+    *,
+    replacing: list[int] | None = None,
 ) -> Decision:
     """Compare disks, records and inventory, and say what each node needs.
 
     ``prefix`` is ``/shared/kafka/<env>``, ``parameters`` what Parameter Store has below it, ``controllers`` every
     controller of the inventory {name: node id} (the play may be limited to fewer hosts), ``joining`` node ids that are
-    said to be new although nothing proves it.
+    said to be new although nothing proves it, ``replacing`` those whose disk is lost and whose records count no more: they
+    join as new nodes of the same id, never with the votes of the lost disk.
     """
     out = Decision()
-    joining = joining or []
+    joining, replacing = joining or [], replacing or []
     recorded_cluster = parameters.get(f"{prefix}/cluster-id", "")
 
     def recorded_directory(node: Node) -> str:
@@ -215,8 +218,9 @@ def decide(
     for node in nodes:
         plan: dict[str, Any] = {"action": "keep", "directory_ids": {}}
         out.nodes[node.name] = plan
-        record = recorded_directory(node)
-        local = node.recorded or {}
+        lost = node.node_id in replacing
+        record = "" if lost else recorded_directory(node)
+        local = {} if lost else node.recorded or {}
         formatted = node.formatted
         blank = [path for path in node.log_dirs if path not in formatted]
         for path, entry in formatted.items():
@@ -246,7 +250,17 @@ def decide(
             out.parameters[f"{prefix}/nodes/{node.node_id}/directory-id"] = str(meta.get("directory_id"))
         if not blank:
             continue
-        if formatted:
+        known_paths = set(local.get("directory_ids") or {})
+        added = [path for path in blank if path not in known_paths and path != node.metadata_dir]
+        # A log dir that was never one of this node's is new; one that was is a disk that failed or is not mounted.
+        if formatted and not lost and known_paths and added == blank:
+            if dirty := [path for path in blank if not node.log_dirs[path].get("empty", True)]:
+                out.problems.append(f"{node.name}: {', '.join(dirty)} is to be a new log dir but is not empty: refused")
+                continue
+            plan["action"], plan["initial_controllers"] = "format", ""
+            out.notes.append(f"{node.name}: {', '.join(blank)} is a new log dir")
+            continue
+        if formatted and not lost:
             out.problems.append(
                 f"{node.name}: {', '.join(blank)} is blank while {', '.join(formatted)} is formatted: a log dir failed or was not mounted. "
                 "Mount it, or use the break-glass playbook for a log dir failure."
@@ -266,10 +280,10 @@ def decide(
                 f"{node.name}: {', '.join(dirty)} has no {META} but is not empty: refused to format over what is there"
             )
             continue
-        if node.node_id in initial:
+        if node.node_id in initial and not lost:
             plan["action"] = "format"
             plan["initial_controllers"] = initial_text
-        elif out.cluster_id_source == "adopted" and node.node_id not in joining:
+        elif out.cluster_id_source == "adopted" and node.node_id not in [*joining, *replacing]:
             out.problems.append(
                 f"{node.name} is blank and nothing says whether it is new: the record in Parameter Store was lost. If it is new, say so with "
                 f"kafka_joining_nodes: [{node.node_id}]; if it lost its disk, replace it (break-glass: replace a dead broker)."
@@ -283,7 +297,14 @@ def decide(
 
 
 def format_command(
-    java: str, libs: str, config: str, cluster_id: str, *, initial_controllers: str, log4j2: str | None = None
+    java: str,
+    libs: str,
+    config: str,
+    cluster_id: str,
+    *,
+    initial_controllers: str,
+    log4j2: str | None = None,
+    some_formatted: bool = False,
 ) -> list[str]:
     """The storage tool's command line; nothing secret is in it."""
     command = [java, "-Xmx256m"]
@@ -293,11 +314,15 @@ def format_command(
     return [
         *command,
         *(["--initial-controllers", initial_controllers] if initial_controllers else ["--no-initial-controllers"]),
+        # Beside log dirs that are formatted and stay as they are.
+        *(["--ignore-formatted"] if some_formatted else []),
     ]
 
 
 def format_storage(command: list[str], log_dirs: list[str], user: str) -> str:
     """Format as ``user``; refuses when any log dir has a ``meta.properties`` by now. Returns the tool's output."""
+    if not log_dirs:
+        raise StorageError("every log dir has a meta.properties: they are formatted and will not be formatted again")
     for path in log_dirs:
         if (Path(path) / META).exists():
             raise StorageError(f"{path} has a {META}: it is formatted and will not be formatted again")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .client import MECHANISM, Connection, KafkaProblem, admin, login
+from . import protocol
+from .client import MECHANISM, Connection, KafkaProblem, admin, confirmed, login
 
 # The principal that nodes' certificates map to: a user of that name would be a super user.
 RESERVED = frozenset({"kafka-node", "ANONYMOUS"})
@@ -54,6 +55,17 @@ def check_names(users: Sequence[User]) -> None:
         )
 
 
+def _read(client: Any) -> dict[str, list[dict[str, Any]]]:
+    """{user: [{mechanism, iterations}]} of every user with a SCRAM credential."""
+    return {
+        name: [
+            {"mechanism": info["mechanism"].name.replace("_", "-"), "iterations": info["iterations"]}
+            for info in found["credential_infos"]
+        ]
+        for name, found in client.describe_user_scram_credentials().items()
+    }
+
+
 def _logins(connection: Connection, users: Sequence[User]) -> dict[str, str]:
     def attempt(user: User) -> tuple[str, str]:
         return user.name, login(replace(connection, username=user.name, password=user.password))
@@ -62,19 +74,35 @@ def _logins(connection: Connection, users: Sequence[User]) -> dict[str, str]:
         return dict(pool.map(attempt, users))
 
 
-def ensure(connection: Connection, clients: Connection, users: Sequence[User], check: bool) -> dict[str, Any]:
+def _delete(client: Any, mechanisms: Mapping[str, Sequence[str]]) -> None:
+    """Take these users' credentials away, whatever their mechanism."""
+    from kafka.admin import UserScramCredentialDeletion
+
+    answers = client.alter_user_scram_credentials(
+        [UserScramCredentialDeletion(name, kind) for name, kinds in mechanisms.items() for kind in kinds]
+    )
+    if refused := [f"user {name} stays: {why}" for name, why in sorted(answers.items()) if why]:
+        raise KafkaProblem("; ".join(refused))
+
+
+def ensure(
+    connection: Connection,
+    clients: Connection,
+    users: Sequence[User],
+    check: bool,
+    *,
+    prune: bool = False,
+    confirm: str = "",
+) -> dict[str, Any]:
     """Make the users so. ``clients`` is the CLIENT listener, where passwords are tried."""
     check_names(users)
     if not check and (missing := [user.name for user in users if user.password is None]):
         raise KafkaProblem(f"no password for {', '.join(missing)}: their secrets were not read")
     with admin(connection) as client:
-        present = {
-            name: [
-                {"mechanism": info["mechanism"].name.replace("_", "-"), "iterations": info["iterations"]}
-                for info in found["credential_infos"]
-            ]
-            for name, found in client.describe_user_scram_credentials().items()
-        }
+        present = _read(client)
+        unmanaged = sorted(set(present) - {user.name for user in users})
+        pruned = unmanaged if prune else []
+        confirmed(client, "prune-users", confirm, pruned, check)
         tried = _logins(clients, [user for user in users if user.password is not None and user.name in present])
         verdicts = [judge(user, present, tried.get(user.name)) for user in users]
         pending = {verdict.name for verdict in verdicts if verdict.action != "keep"}
@@ -107,12 +135,21 @@ def ensure(connection: Connection, clients: Connection, users: Sequence[User], c
                     )
                 if waiting:
                     time.sleep(0.2)
+        if pruned and not check:
+            _delete(client, {name: [info["mechanism"] for info in present[name]] for name in pruned})
+        if (pending or pruned) and not check:
+            protocol.settled_everywhere(
+                client,
+                lambda: not set(pruned) & set(now := _read(client))
+                and all(judge(user, now, "").action == "keep" for user in users),
+            )
     return {
-        "changed": bool(pending),
+        "changed": bool(pending or pruned),
         "created": [one.name for one in verdicts if one.action == "create"],
         "updated": {one.name: one.reason for one in verdicts if one.action == "update"},
         "verified": [
             user.name for user in users if user.password is not None and (not check or user.name not in pending)
         ],
-        "unknown": sorted(set(present) - {user.name for user in users}),
+        "unmanaged": [] if prune else unmanaged,
+        "pruned": pruned,
     }

@@ -99,11 +99,30 @@ def test_quorum_is_dynamic(host: Any) -> None:
 def test_identity_is_what_the_disk_says(host: Any, meta: dict[str, str], node_id: int) -> None:
     identity = json.loads(host.file("/etc/kafka/identity.json").content_string)
     assert meta["node.id"] == str(node_id)
-    assert identity == {
-        "cluster_id": meta["cluster.id"],
-        "node_id": node_id,
-        "directory_ids": {"/var/lib/kafka/data": meta["directory.id"]},
-    }
+    paths = ["/var/lib/kafka/data", *(["/var/lib/kafka/data2"] if node_id == 3 else [])]
+    on_disk = {path: host.check_output(f"sed -n 's/^directory.id=//p' {path}/meta.properties") for path in paths}
+    assert identity == {"cluster_id": meta["cluster.id"], "node_id": node_id, "directory_ids": on_disk}
+    assert on_disk["/var/lib/kafka/data"] == meta["directory.id"]
+
+
+def test_a_second_log_dir_is_used(host: Any, node_id: int) -> None:
+    if node_id == 3:
+        assert [name for name in host.file("/var/lib/kafka/data2").listdir() if name.startswith("__")] or [
+            name for name in host.file("/var/lib/kafka/data2").listdir() if "-0" in name
+        ]
+
+
+def test_running_brokers_show_the_renewed_certificate(host: Any, node_id: int) -> None:
+    began = float(host.check_output('date -d "$(systemctl show kafka -p ExecMainStartTimestamp --value)" +%s'))
+    written = float(host.check_output("stat -c %Y /etc/kafka/tls/keystore.pem"))
+    assert written > began, "the process is younger than its certificate: it was restarted"
+    on_disk = host.check_output("openssl x509 -in /etc/kafka/tls/keystore.pem -noout -fingerprint -sha256")
+    for port in (9092, 9093, 9094):
+        shown = host.check_output(
+            f"echo | openssl s_client -connect kafka-{node_id}.local.internal:{port} -CAfile /etc/kafka/tls/ca.crt "
+            "-cert /etc/kafka/tls/keystore.pem -key /etc/kafka/tls/keystore.pem 2>/dev/null | openssl x509 -noout -fingerprint -sha256"
+        )
+        assert shown == on_disk, port
 
 
 def test_listeners_are_on_the_private_address_only(host: Any, private_ip: str) -> None:
@@ -151,6 +170,7 @@ def test_no_secret_on_a_command_line(host: Any) -> None:
 
 
 def test_logs_are_written(host: Any) -> None:
+    assert host.file("/var/log/kafka/gc.log").size > 0
     assert host.file("/var/log/kafka/server.log").size > 0
     assert host.file("/var/log/kafka/server.log").user == "kafka"
 
@@ -177,3 +197,19 @@ def test_cluster_is_healthy_seen_from_every_node(node_id: int, meta: dict[str, s
     assert meta["directory.id"] in {voter["directory_id"] for voter in state["quorum"]["voters"]}
     assert {"fileflow.uploaded.v1", "groundwork.canary.v1"} <= set(state["topics"])
     assert state["features"]["kraft.version"]["finalized"] == 1
+
+
+def test_a_dynamic_property_is_set_without_being_in_the_file(host: Any, node_id: int) -> None:
+    assert "num.replica.fetchers" not in host.file("/etc/kafka/server.properties").content_string
+    controlled = testinfra.get_host(
+        f"ansible://local-kafka-{node_id}?ansible_inventory={os.environ['MOLECULE_INVENTORY_FILE']}"
+    )
+    found = controlled.ansible(
+        "kafka_configs",
+        f"bootstrap_servers={','.join(f'{node}:9092' for node in NODES)} state=info",
+        check=False,
+        extra_vars={"ansible_python_interpreter": PYTHON},
+    )
+    # Kafka itself keeps another one there.
+    (defaults,) = [one["config"] for one in found["configs"] if one["entity"] == "default_broker"]
+    assert defaults["num.replica.fetchers"] == "2"

@@ -1,0 +1,108 @@
+"""The drill `kafka-upgrade`: 4.2.1 to 4.3.1 under load, killed on the way, back again while it is allowed, finalised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Drill, Run, bring_up
+from drills.harness import (
+    NODES,
+    ask,
+    assert_predicted,
+    killed_at,
+    node_id,
+    pids,
+    services,
+    state,
+    under_load,
+    worked_on,
+)
+
+OLD, NEW = "4.2.1", "4.3.1"
+UPGRADE, DOWNGRADE, FINALIZE = (
+    f"playbooks/breakglass/kafka_{name}.yml" for name in ("upgrade", "downgrade", "finalize")
+)
+SOAK = ("-e", "soak=2")
+
+
+@pytest.fixture(scope="module")
+def older(empty: Drill) -> Drill:
+    """The estate with the release before this one."""
+    bring_up(empty, "-e", f"kafka_version={OLD}")
+    assert versions(empty) == {OLD}
+    return empty
+
+
+def done(run: Run) -> Run:
+    assert run.code == 0, run.output[-8000:]
+    return run
+
+
+def versions(drill: Drill) -> set[str]:
+    """What the running processes were started from."""
+    told = [drill.on(host, "sh", "-c", "tr '\\0' ' ' < /proc/$(pgrep -x java)/cmdline") for host in NODES]
+    return {version for version in (OLD, NEW) if any(f"kafka_2.13-{version}/libs" in line for line in told)}
+
+
+def level(drill: Drill) -> int:
+    return int(ask(drill, 'print(json.dumps(admin.describe_features()["metadata.version"]["finalized"][1]))'))
+
+
+def confirmed(operation: str, version: str) -> tuple[str, ...]:
+    return ("-e", f"kafka_version={version}", "-e", f"confirm=local-kafka-{operation}-{version}")
+
+
+def test_it_is_refused_without_its_confirmation(older: Drill) -> None:
+    before = pids(older)
+    run = older.run(UPGRADE)
+    assert run.code != 0
+    assert f"-e confirm=local-kafka-upgrade-{NEW}" in run.output, run.output[-4000:]
+    assert pids(older) == before
+    assert run.changed == {}
+
+
+def test_the_upgrade_goes_unnoticed_although_killed(older: Drill, tmp_path: Path) -> None:
+    before, last, levels = services(older), state(older)["controller"], level(older)
+    arguments = [*SOAK, *confirmed("upgrade", NEW)]
+    with under_load(older, f"upgrade {OLD} to {NEW}, killed once") as seen:
+        killed = killed_at(
+            older, [UPGRADE, *older.inventory(), *arguments], r"TASK \[.*Gate after", 1, tmp_path / "log"
+        )
+        assert killed
+        done(older.run(UPGRADE, *arguments))
+    order = worked_on(before, services(older))
+    assert versions(older) == {NEW}
+    assert sorted(order) == list(NODES)
+    assert node_id(order[-1]) == last
+    assert level(older) == levels, "the levels are not the upgrade's to touch"
+    seen.assert_unnoticed()
+
+
+def test_it_goes_back_while_that_is_allowed(older: Drill) -> None:
+    with under_load(older, f"downgrade {NEW} to {OLD}") as seen:
+        done(older.run(DOWNGRADE, *SOAK, *confirmed("downgrade", OLD)))
+    assert versions(older) == {OLD}
+    seen.assert_unnoticed()
+
+
+def test_it_is_finalised(older: Drill) -> None:
+    levels = level(older)
+    predicted = done(older.run(UPGRADE, *SOAK, "--check"))
+    with under_load(older, f"upgrade {OLD} to {NEW}, finalised") as seen:
+        run = done(older.run(UPGRADE, *SOAK, *confirmed("upgrade", NEW)))
+        done(older.run(FINALIZE, *confirmed("finalize", NEW)))
+    assert_predicted(predicted, run)
+    assert level(older) > levels
+    seen.assert_unnoticed()
+
+
+def test_afterwards_there_is_nothing_to_do_and_no_way_back(older: Drill) -> None:
+    for playbook in ("playbooks/kafka.yml", UPGRADE, FINALIZE):
+        run = done(older.run(playbook))
+        assert run.changed == {}, (playbook, run.changed)
+    before = pids(older)
+    run = older.run(DOWNGRADE, *confirmed("downgrade", OLD))
+    assert run.code != 0, run.output[-4000:]
+    assert pids(older) == before
+    assert versions(older) == {NEW}
