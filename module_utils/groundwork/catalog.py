@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalog_schema import (
+    EXTRA_LOGINS,
     FARGATE_MEMORY,
     RESERVED_CONNECTIONS,
     RESERVED_DATABASES,
@@ -492,7 +493,7 @@ def _replication(check: Check, catalog: dict[str, Any]) -> None:
             _check_replication(check, path, own, values, brokers if own[0] in topic else None)
 
 
-@rule("Names of services are unique, and are no name of MySQL's or RDS's databases or of Groundwork's own resources.")
+@rule("Names of services are unique, and are no name of the database servers' own or of Groundwork's own resources.")
 def _service_names(check: Check, catalog: dict[str, Any]) -> None:
     first: dict[str, Place] = {}
     for path, service in _services(catalog):
@@ -506,7 +507,7 @@ def _service_names(check: Check, catalog: dict[str, Any]) -> None:
             )
         first.setdefault(name, at)
         if name in RESERVED_DATABASES:
-            check.report(at, f"{name} is a database of the server itself", "choose another name")
+            check.report(at, f"{name} is a name of the database servers' own", "choose another name")
         elif name in RESERVED_SERVICES:
             check.report(at, f"{name} would collide with names of the shared infrastructure", "choose another name")
 
@@ -520,7 +521,7 @@ def _resource_names(check: Check, catalog: dict[str, Any]) -> None:
         name = service.get("name")
         for section, kind, pattern, limit in RESOURCE_NAMES:
             full = pattern.format(env=env, name=name, account=account)
-            if name and section in service and len(full) > limit:
+            if name and _dig(service, *section.split(".")) is not None and len(full) > limit:
                 reason = f"the {kind} would be named {full}: {len(full)} characters, {limit} are allowed"
                 check.report((*path, "name"), reason, f"shorten the name by {len(full) - limit}")
 
@@ -587,21 +588,47 @@ def _topic_use(check: Check, catalog: dict[str, Any]) -> None:
                 groups.setdefault(group, (str(path), at))
 
 
+@rule("The server that a service's `database.engine` names is among the `databases`.")
+def _database_servers(check: Check, catalog: dict[str, Any]) -> None:
+    servers = catalog.get("databases")
+    # Servers that are there but were refused are reported already.
+    if not servers:
+        return
+    for path, service in _services(catalog):
+        engine = _dig(service, "database", "engine")
+        if engine and engine not in servers and ("databases", engine) not in check.document.marks:
+            check.report(
+                (*path, "database", "engine"),
+                f"the environment has no shared server for {engine}",
+                f"add databases.{engine}, or use {' or '.join(servers)}",
+            )
+
+
+def connections(service: dict[str, Any]) -> dict[str, int]:
+    """Connections that each login of a service may hold on its database server, by what the login is called in reports."""
+    database = service.get("database") or {}
+    name = service.get("name", "?")
+    sizes = {name: database.get("max_connections")}
+    sizes |= {f"{name}/{login}": _dig(database, login, "max_connections") for login in EXTRA_LOGINS}
+    return {login: size for login, size in sizes.items() if size}
+
+
 @rule(
-    "The connections of all services of a database server leave "
+    "The connections of all logins on a database server leave "
     f"{RESERVED_CONNECTIONS} of its `max_connections` free for administration and monitoring."
 )
 def _connections(check: Check, catalog: dict[str, Any]) -> None:
     for engine, server in (catalog.get("databases") or {}).items():
         limit = _dig(server, "max_connections")
         pools = [
-            (service.get("name", "?"), _dig(service, "database", "max_connections"))
+            pool
             for _, service in _services(catalog)
             if _dig(service, "database", "engine") == engine
+            for pool in connections(service).items()
         ]
-        total = sum(size for _, size in pools if size)
+        total = sum(size for _, size in pools)
         if limit and total > limit - RESERVED_CONNECTIONS:
-            sizes = ", ".join(f"{name} {size}" for name, size in pools if size)
+            sizes = ", ".join(f"{name} {size}" for name, size in pools)
             check.report(
                 ("databases", engine, "max_connections"),
                 f"the services may hold {total} connections ({sizes}), the server accepts {limit} "
@@ -636,6 +663,20 @@ def _lifecycle(check: Check, catalog: dict[str, Any]) -> None:
         if glacier and expire and expire <= glacier:
             reason = f"deleted after {expire} days, before or when they go to Glacier ({glacier})"
             check.report((*path, "bucket", "expire_days"), reason, f"use more than {glacier}")
+
+
+@rule(
+    "A task has an `image`; a `queue` and a `bucket` belong to a `task` (its stack makes them, its role may use them)."
+)
+def _stack(check: Check, catalog: dict[str, Any]) -> None:
+    for path, service in _services(catalog):
+        # A part that is there but was refused as a whole is reported already.
+        known = {key for key in ("task", "image") if service.get(key) or (*path, key) in check.document.marks}
+        if service.get("task") and "image" not in known:
+            check.report((*path, "task"), "a task without an image", "add image: {keep: 30}")
+        for key in ("queue", "bucket"):
+            if service.get(key) and "task" not in known:
+                check.report((*path, key), f"a {key} without a task would not be made", "add a task, or take it away")
 
 
 @rule("`cpu` and `memory_mib` of a task are a pair that Fargate has (see the table of pairs).")
@@ -841,7 +882,6 @@ def docs() -> str:
         "",
         "| resource | name | limit |",
         "| --- | --- | --- |",
-        "| MySQL user | `{name}_user` | 32 characters |",
         *(f"| {kind} | `{pattern}` | {limit} characters |" for _, kind, pattern, limit in RESOURCE_NAMES),
         "",
         "Not allowed as names of services: "
@@ -877,7 +917,7 @@ def docs() -> str:
         "| --- | --- | --- |",
         *(f"| `{text}` | {ansible_reading(text)} | {terraform_reading(text)} |" for text in TRAPS_SHOWN),
         "",
-        "Anchors, aliases, tags and a second document are refused too: write values out.",
+        "Anchors, aliases, tags and a second document are refused too: write values out. So is text that is not composed (Unicode NFC).",
     ]
     return "\n".join(lines) + "\n"
 

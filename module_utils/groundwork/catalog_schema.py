@@ -125,6 +125,14 @@ _TOPIC = Map(
     }
 )
 
+
+def _extra_login(what: str, connections: int) -> Field:
+    """A login beside the service's own."""
+    limit = Integer(1, 5000, "connections")
+    fields = {"max_connections": Field(limit, "Most connections it may hold at once.", example=str(connections))}
+    return Field(Map(fields), f"Login {what}", required=False, default="none")
+
+
 _SERVICE = Map(
     {
         "name": Field(
@@ -134,9 +142,16 @@ _SERVICE = Map(
         "database": Field(
             Map(
                 {
-                    "engine": Field(Choice(("mysql",)), "Shared database server that holds it."),
+                    "engine": Field(Choice(("mysql", "postgresql")), "Shared database server that holds it."),
                     "max_connections": Field(
                         Integer(1, 5000, "connections"), "Most connections its user may hold at once.", example="20"
+                    ),
+                    "readonly": _extra_login(
+                        "`{name}_readonly`, which reads everything in the database and changes nothing.", 5
+                    ),
+                    "migration": _extra_login(
+                        "`{name}_migration`, with which a deployment changes the schema; see [databases.md](databases.md).",
+                        2,
                     ),
                 }
             ),
@@ -157,6 +172,39 @@ _SERVICE = Map(
                     "consumer_groups": Field(
                         ListOf(GROUP_ID),
                         "Group ids it may use, literally; no two services share one.",
+                        required=False,
+                        default="none",
+                    ),
+                    "quota": Field(
+                        Map(
+                            {
+                                "producer_byte_rate": Field(
+                                    Integer(1, 10**12, "bytes/s"),
+                                    "What its user may write to one broker; more is slowed down.",
+                                    required=False,
+                                    default="no limit",
+                                ),
+                                "consumer_byte_rate": Field(
+                                    Integer(1, 10**12, "bytes/s"),
+                                    "What its user may read from one broker.",
+                                    required=False,
+                                    default="no limit",
+                                ),
+                                "request_percentage": Field(
+                                    Integer(1, 100_000, "% of one thread"),
+                                    "Time that one broker's threads may spend on its requests.",
+                                    required=False,
+                                    default="no limit",
+                                ),
+                                "controller_mutation_rate": Field(
+                                    Integer(1, 100_000, "partitions/s"),
+                                    "Partitions that it may create or delete.",
+                                    required=False,
+                                    default="no limit",
+                                ),
+                            }
+                        ),
+                        "Client quota of its user.",
                         required=False,
                         default="none",
                     ),
@@ -242,6 +290,26 @@ _SERVICE = Map(
     }
 )
 
+
+def _database_server(product: str, version: Text, example: str) -> Map:
+    """What is said about a shared database server, the same for every engine."""
+    return Map(
+        {
+            "engine_version": Field(
+                version,
+                f"{product} version; where it names no patch, RDS takes the newest.",
+                example=f'"{example}"',
+            ),
+            "instance_class": Field(DB_CLASS, "RDS instance class.", example="db.t3.small"),
+            "allocated_gib": Field(Integer(20, 65_536, "GiB"), "Storage (gp3) at the start.", example="20"),
+            "max_allocated_gib": Field(Integer(22, 65_536, "GiB"), "How far storage grows by itself.", example="100"),
+            "max_connections": Field(
+                Integer(20, 16_000, "connections"), "Connections the server accepts.", example="100"
+            ),
+        }
+    )
+
+
 SCHEMA = Map(
     {
         "environment": Field(
@@ -316,27 +384,23 @@ SCHEMA = Map(
             Map(
                 {
                     "mysql": Field(
-                        Map(
-                            {
-                                "engine_version": Field(
-                                    Text(r"[0-9]{1,2}\.[0-9]{1,2}(?:\.[0-9]{1,3})?", 'a version in quotes, like "8.4"'),
-                                    "MySQL version; without a third part RDS takes the newest.",
-                                    example='"8.4"',
-                                ),
-                                "instance_class": Field(DB_CLASS, "RDS instance class.", example="db.t3.small"),
-                                "allocated_gib": Field(
-                                    Integer(20, 65_536, "GiB"), "Storage (gp3) at the start.", example="20"
-                                ),
-                                "max_allocated_gib": Field(
-                                    Integer(22, 65_536, "GiB"), "How far storage grows by itself.", example="100"
-                                ),
-                                "max_connections": Field(
-                                    Integer(20, 16_000, "connections"), "Connections the server accepts.", example="100"
-                                ),
-                            }
+                        _database_server(
+                            "MySQL",
+                            Text(r"[0-9]{1,2}\.[0-9]{1,2}(?:\.[0-9]{1,3})?", 'a version in quotes, like "8.4"'),
+                            "8.4",
                         ),
                         "The shared MySQL server `{env}-shared-mysql`.",
-                    )
+                    ),
+                    "postgresql": Field(
+                        _database_server(
+                            "PostgreSQL",
+                            Text(r"[0-9]{2}(?:\.[0-9]{1,2})?", 'a version in quotes, like "17"'),
+                            "17",
+                        ),
+                        "The shared PostgreSQL server `{env}-shared-postgresql`.",
+                        required=False,
+                        default="none",
+                    ),
                 }
             ),
             "Shared database servers.",
@@ -414,15 +478,25 @@ FARGATE_MEMORY: dict[int, tuple[int, ...]] = {
     16_384: tuple(range(32_768, 122_880 + 1, 8192)),
 }
 
-# Databases and accounts that MySQL or RDS own, and names that Groundwork's own resources have.
-RESERVED_DATABASES = ("mysql", "sys", "information_schema", "performance_schema", "innodb", "rdsadmin", "test", "tmp")
+# Logins that a service may ask for beside its own; each is a key of its `database`.
+EXTRA_LOGINS = ("readonly", "migration")
+
+# Databases and accounts that MySQL, PostgreSQL or RDS own (roles that begin with pg_ are PostgreSQL's), and names that
+# Groundwork's own resources have.
+RESERVED_DATABASES = (
+    *("mysql", "sys", "information_schema", "performance_schema", "innodb", "rdsadmin", "test", "tmp"),
+    *("pg", "template0", "template1"),
+)
 RESERVED_SERVICES = ("shared", "kafka", "ops", "network", "lgtm", "root", "admin", "default", "postgres")
 
 # Connections of the shared server that stay free for administration, the exporter and rotation.
 RESERVED_CONNECTIONS = 10
 
-# Longest name that AWS takes, and the pattern of ours.
+# Longest name that AWS and MySQL take, and the pattern of ours. PostgreSQL's users may be longer, but a service can change engines.
 RESOURCE_NAMES: tuple[tuple[str, str, str, int], ...] = (
+    ("database", "database user", "{name}_user", 32),
+    ("database.readonly", "database user", "{name}_readonly", 32),
+    ("database.migration", "database user", "{name}_migration", 32),
     ("bucket", "S3 bucket", "{env}-{name}-bucket-{account}", 63),
     ("queue", "SQS dead letter queue", "{env}-{name}-queue-dlq", 80),
     ("cache", "ElastiCache cluster", "{env}-{name}-cache", 40),

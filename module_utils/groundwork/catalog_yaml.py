@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -241,6 +242,10 @@ def _build(document: Document, node: Any, path: Path) -> Any:
         # Faulty items keep their place as None: positions in messages are those of the file.
         return [_build(document, child, (*path, index)) for index, child in enumerate(node.value)]
     text = str(node.value)
+    if not unicodedata.is_normalized("NFC", text):
+        document.refused.add(path)
+        document.faults.append(_decomposed(document.mark(path), text, path))
+        return None
     if node.style is not None:
         return text
     if is_trap(text):
@@ -248,6 +253,17 @@ def _build(document: Document, node: Any, path: Path) -> Any:
         document.faults.append(_trap(document, text, path))
         return None
     return scalar(text)
+
+
+def _decomposed(mark: Mark, text: str, path: Path) -> Fault:
+    """Terraform normalises every string (Unicode NFC); Ansible keeps it as it is."""
+    composed = unicodedata.normalize("NFC", text)
+    return Fault(
+        mark,
+        path,
+        f"{text} is written with characters that Terraform replaces (it composes all text), and Ansible does not",
+        f'write it composed (Unicode NFC): "{composed}"',
+    )
 
 
 def _trap(document: Document, text: str, path: Path) -> Fault:
@@ -273,6 +289,9 @@ def _build_mapping(document: Document, node: Any, path: Path) -> dict[str, Any]:
             document.faults.append(Fault(mark, path, "a list or mapping cannot be a key", "write the key as text"))
             continue
         key = str(key_node.value)
+        if not unicodedata.is_normalized("NFC", key):
+            document.faults.append(_decomposed(mark, key, path))
+            continue
         if key_node.style is None and (is_trap(key) or not isinstance(scalar(key), str)):
             document.faults.append(
                 Fault(mark, path, f"the key {key or '(empty)'} is not text without quotes", f'quote it: "{key}"')

@@ -15,6 +15,9 @@ from .aws_client import AwsError, chunks, explain, open_client
 TYPES = ("String", "StringList")
 #: GetParameters takes at most ten names (API reference of Systems Manager).
 BATCH = 10
+SERVICE = "{service}"
+PEER = "{peer}"
+KEYS = {"type", "producer", "consumers", "for", "optional"}
 
 
 class ContractError(Exception):
@@ -23,16 +26,40 @@ class ContractError(Exception):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of the contract. In `path`, `{env}` stands for the environment."""
+    """One line of the contract.
+
+    In `path`, `{env}` stands for the environment and `{service}` for every service of the catalog that has all keys of
+    `services_with`. A line with `optional` is for catalogs that have that path (dotted) only.
+    """
 
     path: str
     type: str
     producer: str
     consumers: tuple[str, ...] = ()
+    services_with: tuple[str, ...] = ()
+    optional: str = ""
 
     @property
     def by_terraform(self) -> bool:
         return not self.producer.startswith("role ")
+
+    def paths(self, catalog: Mapping[str, Any]) -> list[str]:
+        """The paths that the line stands for with this catalog; `{env}` stays."""
+        if self.optional and not _has(catalog, self.optional):
+            return []
+        if SERVICE not in self.path:
+            return [self.path]
+        return [
+            self.path.replace(SERVICE, str(service["name"]))
+            for service in catalog["services"]
+            if all(_has(service, key) for key in self.services_with)
+        ]
+
+
+def _has(values: Any, path: str) -> bool:
+    for key in path.split("."):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values is not None
 
 
 def load(path: Path | str) -> dict[str, Parameter]:
@@ -47,13 +74,22 @@ def load(path: Path | str) -> dict[str, Parameter]:
     problems: list[str] = []
     parameters: dict[str, Parameter] = {}
     for name, entry in entries.items():
-        if not isinstance(entry, dict) or not {"type", "producer"} <= set(entry) <= {"type", "producer", "consumers"}:
-            problems.append(f"{name}: wants type, producer and optional consumers")
+        if not isinstance(entry, dict) or not {"type", "producer"} <= set(entry) <= KEYS:
+            problems.append(f"{name}: wants type, producer and optional consumers, for, optional")
             continue
         if entry["type"] not in TYPES:
             problems.append(f"{name}: type {entry['type']} is none of {', '.join(TYPES)}")
-        consumers = tuple(str(consumer) for consumer in entry.get("consumers") or ())
-        parameters[name] = Parameter(str(name), str(entry["type"]), str(entry["producer"]), consumers)
+        keys = entry.get("for") or ()
+        if bool(keys) != (SERVICE in str(name)):
+            problems.append(f"{name}: {SERVICE} and `for` (the keys that a service must have) go together")
+        parameters[name] = Parameter(
+            path=str(name),
+            type=str(entry["type"]),
+            producer=str(entry["producer"]),
+            consumers=tuple(str(consumer) for consumer in entry.get("consumers") or ()),
+            services_with=(keys,) if isinstance(keys, str) else tuple(str(key) for key in keys),
+            optional=str(entry.get("optional") or ""),
+        )
     if problems:
         raise ContractError(f"{path}: " + "; ".join(problems))
     return parameters
@@ -73,8 +109,13 @@ def reads(component: Path) -> set[str]:
 
 
 def _general(path: str) -> str:
-    """A path of the code as the contract writes it: the interpolation of the environment becomes {env}."""
-    return re.sub(r"\$\{(?:module\.context\.environment|local\.env)\}", "{env}", path)
+    """A path of the code as the contract writes it: an environment becomes {env}, any other interpolation {service}.
+
+    The environment of a peer (another region's) becomes {peer}: its components are applied elsewhere.
+    """
+    path = re.sub(r"\$\{[\w.]*\bpeer\.environment\}", PEER, path)
+    path = re.sub(r"\$\{(?:[\w.]+\.environment|local\.env)\}", "{env}", path)
+    return re.sub(r"\$\{[^}]*\}", SERVICE, path)
 
 
 def lint(
@@ -82,15 +123,18 @@ def lint(
     written: Mapping[str, Mapping[str, str]],
     read: Mapping[str, Iterable[str]],
     needs: Mapping[str, Iterable[str]],
+    catalog: Mapping[str, Any],
 ) -> list[str]:
     """Disagreements between the contract and the components.
 
-    `written`: type by path by component, as its plan says; `read`: paths by component; `needs`: components.yml.
+    `written`: type by path by component, as its state says; `read`: paths by component, as the code has them; `needs`:
+    components.yml; `catalog`: what `written` was made from.
     """
     problems: list[str] = []
+    promised = {path: parameter for parameter in parameters.values() for path in parameter.paths(catalog)}
     for component, paths in written.items():
         for path, kind in paths.items():
-            parameter = parameters.get(path)
+            parameter = promised.get(path)
             if parameter is None:
                 problems.append(f"{component} writes {path}, which the contract does not have")
             elif parameter.producer != component:
@@ -99,14 +143,16 @@ def lint(
                 problems.append(f"{component} writes {path} as {kind}, the contract says {parameter.type}")
     problems += [
         f"{parameter.producer} must write {path} and does not"
-        for path, parameter in parameters.items()
+        for path, parameter in promised.items()
         if parameter.by_terraform and path not in written.get(parameter.producer, {})
     ]
     for component, used in read.items():
         for path in used:
-            parameter = parameters.get(path)
+            parameter = parameters.get(path.replace(PEER, "{env}"))
             if parameter is None:
                 problems.append(f"{component} reads {path}, which the contract does not have")
+                continue
+            if PEER in path:
                 continue
             if component not in parameter.consumers:
                 problems.append(f"{component} reads {path} and is not among its consumers")
@@ -126,14 +172,18 @@ def lint(
 # ------------------------------------------------------------------------------------------------ against the estate
 
 
-def check_live(path: Path | str, env: str, region: str) -> int:
+def check_live(path: Path | str, catalog: Mapping[str, Any]) -> int:
     """Every parameter of a Terraform producer is there, has a value and its type; the number that was checked."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    env = str(catalog["environment"])
     expected = {
-        parameter.path.replace("{env}", env): parameter for parameter in load(path).values() if parameter.by_terraform
+        name.replace("{env}", env): parameter
+        for parameter in load(path).values()
+        if parameter.by_terraform
+        for name in parameter.paths(catalog)
     }
-    client = open_client("ssm", region)
+    client = open_client("ssm", str(catalog["region"]))
     found: dict[str, Any] = {}
     try:
         for names in chunks(expected, BATCH):

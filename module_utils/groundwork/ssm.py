@@ -150,6 +150,14 @@ class ParameterStore:
         except Exception as error:
             raise AwsError(explain(error, f"writing SSM parameter {parameter.path}")) from error
 
+    def remove(self, names: Sequence[str]) -> None:
+        """Deletes parameters; DeleteParameters takes as many names as GetParameters."""
+        for some in chunks(names, BATCH):
+            try:
+                self._client.delete_parameters(Names=some)
+            except Exception as error:
+                raise AwsError(explain(error, f"deleting SSM parameters {', '.join(some)}")) from error
+
     def tag(self, path: str, tags: Mapping[str, str]) -> None:
         """Sets tags of an existing parameter."""
         try:
@@ -174,6 +182,7 @@ def ensure(
     require_names: bool = True,
     kms_key_id: str | None = None,
     tags: Mapping[str, Any] | None = None,
+    absent: Sequence[str] = (),
     check: bool = False,
     region: str | None = None,
     client: Any = None,
@@ -219,6 +228,11 @@ def ensure(
             store.write(item, exists=old is not None, kms_key_id=kms_key_id, tags=common)
         if missing_tags and old:
             store.tag(item.path, missing_tags)
+    removed = store.named([name for name in absent if name])
+    for path, parameter in removed.items():
+        before[path], after[path] = _shown(parameter, HIDDEN), "absent"
+    if removed and not check:
+        store.remove(list(removed))
     values = {item.path: item.value for item in wanted}
     kinds = {item.path: item.type for item in wanted}
     for path in read_paths:
@@ -236,9 +250,10 @@ def ensure(
         values[parameter.path] = parameter.value
         kinds[parameter.path] = parameter.type
     return {
-        "changed": bool(created or updated),
+        "changed": bool(created or updated or removed),
         "created": created,
         "updated": updated,
+        "removed": sorted(removed),
         "missing": missing,
         "values": values,
         "types": kinds,

@@ -1,4 +1,5 @@
-"""`make bench`: seconds of the cold, the warm and the no-op run, by phase, and the estate's memory, in one table.
+"""`make bench`: seconds of the cold, the warm and the no-op run, by phase, and the estate's memory, in one table;
+after the no-op run the rows about Terraform, Kafka (kafka_rows.py) and databases (database_rows.py).
 
     python tests/bench/bench.py [cold] [warm] [noop]      default: all three
 
@@ -15,8 +16,11 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import database_rows
+import kafka_rows
 
 PROJECT = Path(__file__).resolve().parents[2]
 ESTATE = {"GROUNDWORK_ESTATE": "bench", "GROUNDWORK_ESTATE_OCTET": "215"}
@@ -92,10 +96,58 @@ def site(extra: dict[str, str], setup: bool) -> Measured:
     return measured
 
 
+def overlap() -> str:
+    """A no-op over all components against the slowest chain of single no-op plans, on the estate that stands."""
+    sys.path.insert(0, str(PROJECT / "module_utils"))
+    from groundwork.estate.paths import cache_dir
+    from groundwork.terraform import Engine, Settings, graph
+
+    octet = int(ESTATE["GROUNDWORK_ESTATE_OCTET"])
+    settings = Settings(
+        env="local",
+        region="ap-northeast-2",
+        account_id="123456789012",
+        terraform_dir=PROJECT / "terraform",
+        catalog_path=PROJECT / "inventories/local/catalog.yml",
+        work_dir=PROJECT / ".groundwork/work" / ESTATE["GROUNDWORK_ESTATE"] / "terraform",
+        cache_dir=cache_dir(),
+        aws_environment={
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{5000 + octet}",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": "ap-northeast-2",
+        },
+        variables={"10-network": {"vpc_cidr": f"10.{octet}.0.0/16"}},
+        check=True,
+    )
+
+    def seconds(names: tuple[str, ...]) -> float:
+        began = time.monotonic()
+        results = Engine(replace(settings, components=names), lambda _line: None).run()
+        if any(result.status != "unchanged" for result in results):
+            raise SystemExit(f"bench: not a no-op: {[(result.name, result.status) for result in results]}")
+        return time.monotonic() - began
+
+    whole = seconds(())
+    components = graph.load(settings.terraform_dir / "components.yml")
+    single = {name: seconds((name,)) for name in components}
+    longest: dict[str, tuple[float, tuple[str, ...]]] = {}
+    for name, component in components.items():
+        before = max((longest[need] for need in component.needs), default=(0.0, ()))
+        longest[name] = (before[0] + single[name], (*before[1], name))
+    chain, names = max(longest.values())
+    return (
+        f"Terraform no-op over {len(components)} components: {whole:.1f}s; sum of single plans {sum(single.values()):.1f}s; "
+        f"slowest chain {chain:.1f}s ({' -> '.join(names)})\n"
+        f"no-op / slowest chain: {whole / chain:.2f} (to reach: at most 1.3)"
+    )
+
+
 def main(arguments: list[str]) -> int:
     columns: dict[str, Measured] = {}
     down = ["ansible-playbook", "playbooks/local/down.yml", *INVENTORY]
     wanted = arguments or ["cold", "warm", "noop"]
+    told = ""
     if "cold" in wanted:
         with tempfile.TemporaryDirectory(prefix="groundwork-bench-") as cache:
             columns["cold"] = site({"XDG_CACHE_HOME": cache}, setup=True)
@@ -109,6 +161,13 @@ def main(arguments: list[str]) -> int:
         columns["warm"] = site({}, setup=True)
     if "noop" in wanted:
         columns["no-op"] = site({}, setup=False)
+        told = "\n".join(
+            [
+                overlap(),
+                *kafka_rows.rows(ESTATE["GROUNDWORK_ESTATE"], int(ESTATE["GROUNDWORK_ESTATE_OCTET"])),
+                *database_rows.rows(),
+            ]
+        )
     run(down, {})
     phases = list(dict.fromkeys(phase for column in columns.values() for phase in column.phases))
     width = max(map(len, phases)) + 2
@@ -125,6 +184,8 @@ def main(arguments: list[str]) -> int:
     )
     if "warm" in columns and "no-op" in columns:
         print(f"no-op / warm: {columns['no-op'].total / columns['warm'].total:.2f}")
+    if told:
+        print(told)
     return 0
 
 

@@ -58,13 +58,20 @@ class Estate:
              environment: dict[str, str] | None = None, timeout: int = 1200) -> Run:  # fmt: skip
         timings = self.folder / "timings.json"
         timings.unlink(missing_ok=True)
-        done = subprocess.run(
-            ["ansible-playbook", playbook, "-i", inventory, *arguments],
-            cwd=PROJECT, env={**self.environment, "GROUNDWORK_TIMINGS": str(timings), **(environment or {})},
-            capture_output=True, text=True, check=False, timeout=timeout, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                ["ansible-playbook", playbook, "-i", inventory, *arguments],
+                cwd=PROJECT, env={**self.environment, "GROUNDWORK_TIMINGS": str(timings), **(environment or {})},
+                capture_output=True, text=True, check=False, timeout=timeout, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            # Bytes, whatever `text` says.
+            said = (error.stdout or b"").decode(errors="replace")
+            pytest.fail(f"{playbook} was not done after {timeout} s; it had said last:\n{said[-6000:]}")
         told = json.loads(timings.read_text()) if timings.exists() else {"changed": {}, "hosts": {}, "phases": {}}
-        return Run(done.returncode, done.stdout + done.stderr, told["changed"], told["hosts"], told["phases"])
+        # Hosts of a task report in the order in which they end.
+        changed = {task: sorted(hosts) for task, hosts in told["changed"].items()}
+        return Run(done.returncode, done.stdout + done.stderr, changed, told["hosts"], told["phases"])
 
     def podman(self, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(["podman", *arguments], capture_output=True, text=True, check=False, input=stdin)

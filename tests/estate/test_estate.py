@@ -14,31 +14,51 @@ import time
 
 from conftest import PROJECT, Estate, Run
 
+# What stands on the skeleton, without asking Terraform again; and from the hosts up.
+SERVERS = ("--tags", "skeleton,verify", "--skip-tags", "terraform")
+HOSTS_UP = ("--tags", "skeleton,hosts,kafka,observability", "--skip-tags", "terraform")
+
 BROKERS = ["local-kafka-1", "local-kafka-2", "local-kafka-3"]
 
 
 def assert_silent(run: Run) -> None:
     assert run.code == 0, run.output[-8000:]
-    assert run.changed == {}, f"changed: {run.changed}\n{run.output[-8000:]}"
+    # Terraform's own words come long before the end.
+    planned = "\n".join(re.findall(r"(?m)^ *(?:\d\d-[a-z-]+: (?!no changes).*|[-+~<] .*)$", run.output))
+    assert run.changed == {}, f"changed: {run.changed}\n{planned}\n{run.output[-8000:]}"
     for key in ("changed", "failures", "unreachable", "ignored", "rescued"):
         assert run.totals(key) == 0, (key, run.hosts)
 
 
 def test_the_first_run_brings_everything_up(estate: Estate, first_run: Run) -> None:
     assert first_run.totals("failures") == 0
-    assert {"aws", "local-ops-1", *BROKERS} <= set(estate.containers())
+    servers = {"local-shared-mysql", "local-shared-postgresql", "local-fileflow-cache", "local-authhub-cache"}
+    assert {"aws", "local-ops-1", *BROKERS, *servers} <= set(estate.containers())
     assert set(first_run.hosts) == {"localhost", "local-ops-1", *BROKERS}
 
 
 def test_it_ends_with_a_table(first_run: Run) -> None:
     table = first_run.output[first_run.output.rindex("PLAY RECAP") :]
-    for expected in ("endpoints", "kafka-1.local.internal:9094", "databases", "fileflow", "seconds per phase", "total"):
+    for expected in (
+        "endpoints",
+        "kafka-1.local.internal:9094",
+        "of Cloud Map lead to their addresses",
+        "databases",
+        "fileflow",
+        "authhub/migration",
+        "crawler_user as crawler_owner",
+        "shared endpoints",
+        "local-shared-postgresql",
+        "seconds per phase",
+        "total",
+    ):
         assert expected in table, f"{expected!r} is not in:\n{table}"
 
 
 def test_the_second_run_changes_nothing(estate: Estate) -> None:
     before = estate.containers()
-    assert_silent(estate.play())
+    # --diff: should anything change, the output says what.
+    assert_silent(estate.play("--diff"))
     assert estate.containers() == before
 
 
@@ -92,11 +112,17 @@ def mysql(estate: Estate, statement: str) -> str:
     return estate.on("local-shared-mysql", "mysql", "--batch", "--skip-column-names", stdin=statement)
 
 
+def postgresql(estate: Estate, statements: str) -> str:
+    provider = ("setpriv", "--reuid=postgres", "--clear-groups", "psql", "-XqAt", "-U", "rdsadmin", "postgres")
+    return estate.on("local-shared-postgresql", *provider, stdin=statements)
+
+
 def break_grant(estate: Estate) -> None:
     mysql(
         estate,
         "GRANT SELECT ON mysql.* TO 'fileflow_user'@'%'; REVOKE DELETE ON `fileflow`.* FROM 'fileflow_user'@'%';",
     )
+    postgresql(estate, "GRANT CONNECT ON DATABASE crawler TO PUBLIC; ALTER ROLE crawler_readonly CREATEDB;")
 
 
 def kafka_group(estate: Estate) -> str:
@@ -146,6 +172,7 @@ def test_four_kinds_of_drift_are_reported_exactly_and_repaired_exactly(estate: E
         r"-.*retention\.ms.*1000",
         r"\+.*retention\.ms.*604800000",
         r"DELETE",
+        r"NOCREATEDB|createdb",
         r"30-security-groups",
         re.escape("// edited by hand"),
     ):
@@ -160,6 +187,11 @@ def test_four_kinds_of_drift_are_reported_exactly_and_repaired_exactly(estate: E
     grants = mysql(estate, "SHOW GRANTS FOR 'fileflow_user'@'%';")
     assert "DELETE" in grants
     assert "`mysql`" not in grants
+    held = "SELECT datacl FROM pg_database WHERE datname = 'crawler'; SELECT rolcreatedb FROM pg_roles WHERE rolname = 'crawler_readonly';"
+    assert postgresql(estate, held).split() == [
+        "{crawler_owner=CTc/crawler_owner,crawler_readonly=c/crawler_owner}",
+        "f",
+    ]
 
 
 def test_a_stopped_broker_is_noticed_and_started(estate: Estate) -> None:
@@ -168,6 +200,25 @@ def test_a_stopped_broker_is_noticed_and_started(estate: Estate) -> None:
     assert run.code == 0, run.output[-8000:]
     assert list(run.changed.values()) == [["local-kafka-3"]], run.changed
     assert_silent(estate.play("--tags", "kafka"))
+
+
+def test_servers_that_were_killed_and_changed_are_repaired(estate: Estate) -> None:
+    """Database and caches: a killed container, a lost one, a master user who became a superuser, another token."""
+    secrets = estate.aws("secretsmanager")
+    postgresql(estate, "ALTER ROLE postgres SUPERUSER PASSWORD 'other'; CREATE TABLE kept AS SELECT 1 AS a;")
+    token = json.loads(secrets.get_secret_value(SecretId="local-crawler-cache")["SecretString"])
+    secrets.put_secret_value(SecretId="local-crawler-cache", SecretString=json.dumps({**token, "password": "x" * 40}))
+    estate.podman("kill", estate.container("local-shared-postgresql"))
+    estate.podman("rm", "--force", "--time", "1", estate.container("local-authhub-cache"))
+
+    run = estate.play(*SERVERS)
+    assert run.code == 0, run.output[-8000:]
+    assert {host for hosts in run.changed.values() for host in hosts} == {"localhost"}
+    held = "TABLE kept; SELECT rolsuper FROM pg_roles WHERE rolname = 'postgres'; DROP TABLE kept;"
+    assert postgresql(estate, held).split() == ["1", "f"]
+    secrets.put_secret_value(SecretId="local-crawler-cache", SecretString=json.dumps(token))
+    assert estate.play(*SERVERS).code == 0
+    assert_silent(estate.play(*SERVERS))
 
 
 def test_a_restarted_container_keeps_its_data(estate: Estate) -> None:
@@ -185,7 +236,7 @@ def test_a_killed_run_is_finished_by_the_next(estate: Estate) -> None:
     """A host and an Alloy folder are lost, the run that repairs it is killed while it works, the next one finishes."""
     estate.podman("rm", "--force", "--time", "5", estate.container("local-kafka-1"))
     process = subprocess.Popen(
-        ["ansible-playbook", "site.yml", "-i", "inventories/local"],
+        ["ansible-playbook", "site.yml", "-i", "inventories/local", *HOSTS_UP],
         cwd=PROJECT,
         env=estate.environment,
         stdin=subprocess.DEVNULL,
@@ -202,16 +253,6 @@ def test_a_killed_run_is_finished_by_the_next(estate: Estate) -> None:
     time.sleep(15)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    run = estate.play()
+    run = estate.play(*HOSTS_UP)
     assert run.code == 0, run.output[-8000:]
-    assert_silent(estate.play("--tags", "hosts,kafka,observability"))
-
-
-def test_the_embedded_aws_lost_its_memory(estate: Estate) -> None:
-    """Being killed empties the embedded AWS: states, secrets and records are gone, disks are not. The next run rebuilds."""
-    cluster = estate.on("local-kafka-1", "grep", "cluster.id", "/var/lib/kafka/data/meta.properties")
-    estate.podman("kill", estate.container("aws"))
-    run = estate.play()
-    assert run.code == 0, run.output[-12000:]
-    assert estate.on("local-kafka-1", "grep", "cluster.id", "/var/lib/kafka/data/meta.properties") == cluster
-    assert_silent(estate.play())
+    assert_silent(estate.play(*HOSTS_UP))

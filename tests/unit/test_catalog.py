@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 PROJECT = Path(__file__).resolve().parents[2]
-ENVIRONMENTS = ("local", "dev", "staging", "prod", "dr")
+ENVIRONMENTS = tuple(sorted(path.parent.name for path in (PROJECT / "inventories").glob("*/catalog.yml")))
 
 GOOD = """\
 environment: test
@@ -45,6 +45,8 @@ ops: {count: 1, instance_type: t3.small}
 databases:
   mysql: {engine_version: "8.4", instance_class: db.t3.small,
           allocated_gib: 20, max_allocated_gib: 100, max_connections: 100}
+  postgresql: {engine_version: "17", instance_class: db.t3.small,
+               allocated_gib: 20, max_allocated_gib: 100, max_connections: 100}
 services:
   - name: fileflow
     owner: files@example.com
@@ -97,12 +99,37 @@ def test_the_sample_is_right() -> None:
     assert problems(GOOD) == []
 
 
+@pytest.mark.parametrize(("version", "patched"), [('"8.4"', '"8.0.42"'), ('"17"', '"17.5"')])
+def test_a_version_may_name_its_patch(version: str, patched: str) -> None:
+    assert problems(edited((version, patched))) == []
+
+
+def test_both_engines_and_logins_beside_the_services_own() -> None:
+    limits = "readonly: {max_connections: 5}, migration: {max_connections: 2}}"
+    wanted = ("engine: mysql, max_connections: 20}", f"engine: postgresql, max_connections: 20, {limits}")
+    report = validate_text(edited(wanted), "catalog.yml")
+    assert report.ok, report.message()
+    assert subject.connections(report.catalog["services"][0]) == {
+        "fileflow": 20,
+        "fileflow/readonly": 5,
+        "fileflow/migration": 2,
+    }
+
+
+def test_each_engine_has_its_own_connections() -> None:
+    """Both services would be too much for one server."""
+    text = edited(("max_connections: 20}", "max_connections: 80}"), ("max_connections: 20}", "max_connections: 80}"))
+    assert problems(text.replace("engine: mysql", "engine: postgresql", 1)) == []
+
+
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_the_environments_are_right(env: str) -> None:
     report = validate_file(PROJECT / "inventories" / env / "catalog.yml")
     assert report.ok, report.message()
     assert report.catalog["environment"] == env
 
+
+POSTGRESQL = GOOD[GOOD.index("  postgresql: {") : GOOD.index("services:")]
 
 # One row a mistake: what is changed, where it is reported, what the message must say.
 MISTAKES: list[tuple[str, list[tuple[str, str]], str, list[str]]] = [
@@ -117,6 +144,19 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], str, list[str]]] = [
     ("decimal for number", [("brokers: 3", "brokers: 3.5")], "kafka.brokers", ["the number 3.5", "whole number"]),
     ("truth for number", [("brokers: 3", "brokers: true")], "kafka.brokers", ["whole number"]),
     ("number for text", [('"123456789012"', "123456789012")], "account_id", ['in quotes: "123456789012"']),
+    ("number for PostgreSQL", [('"17"', "17")], "databases.postgresql.engine_version", ['in quotes: "17"']),
+    ("engine that nobody has", [("engine: mysql", "engine: oracle")], "services[0].database.engine", ["mysql, postgresql"]),
+    ("server that is not there", [("engine: mysql", "engine: postgresql"), (POSTGRESQL, "")], "services[0].database.engine",
+     ["no shared server for postgresql", "add databases.postgresql, or use mysql"]),
+    ("login without a limit", [("max_connections: 20}", "max_connections: 20, readonly: {}}")],
+     "services[0].database.readonly", ["max_connections is missing", "add max_connections: 5"]),
+    ("login that nobody knows", [("max_connections: 20}", "max_connections: 20, read_only: {max_connections: 1}}")],
+     "services[0].database.read_only", ["did you mean readonly?"]),
+    ("long login", [("name: fileflow\n", f"name: {'f' * 23}\n"), ("    task: {cpu: 256, memory_mib: 512, count: 1}\n", ""),
+                    ("    queue: {visibility_timeout_seconds: 60, max_receive_count: 5}\n", ""),
+                    ("    bucket: {ia_days: 90, glacier_days: 365, expire_days: 2555}\n", ""),
+                    ("max_connections: 20}", "max_connections: 20, migration: {max_connections: 1}}")],
+     "services[0].name", ["database user", "33 characters, 32 are allowed"]),
     ("number for version", [('"8.4"', "8.4")], "databases.mysql.engine_version", ['in quotes: "8.4"']),
     ("short account", [('"123456789012"', '"1234"')], "account_id", ["4 characters", "use 12"]),
     ("list for mapping", [("ops: {count: 1, instance_type: t3.small}", "ops: [1]")], "ops", ["a list", "a mapping"]),
@@ -128,15 +168,17 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], str, list[str]]] = [
     ("tag", [("team: files", 'team: "files;drop"')], "services[0].team", ["what AWS allows in a tag"]),
     ("duplicate key", [("  topology: combined\n", "  topology: combined\n  topology: isolated\n")], "kafka.topology",
      ["there twice, first on line 17"]),
-    ("duplicate service", [("name: authhub\n", "name: fileflow\n")], "services[1].name", ["twice, first on line 29"]),
+    ("duplicate service", [("name: authhub\n", "name: fileflow\n")], "services[1].name", ["twice, first on line 31"]),
     ("duplicate topic", [("name: authhub.events.v1,", "name: fileflow.uploaded.v1,")],
-     "services[1].kafka.topics[0].name", ["twice, first on line 39"]),
+     "services[1].kafka.topics[0].name", ["twice, first on line 41"]),
     ("duplicate zone", [("[a, b, c]", "[a, b, b]")], "network.availability_zones[2]", ["in the list twice"]),
     ("long service", [("name: fileflow\n", f"name: {'f' * 28}\n")], "services[0].name", ["28 characters", "2 to 27"]),
     ("service for S3", [("name: fileflow\n", "name: file_flow\n")], "services[0].name", ["S3"]),
     ("capital service", [("name: fileflow\n", "name: FileFlow\n")], "services[0].name", ["lower-case"]),
     ("service for MySQL", [("name: fileflow\n", "name: mysql\n")],
-     "services[0].name", ["database of the server itself"]),
+     "services[0].name", ["a name of the database servers' own"]),
+    ("service for PostgreSQL", [("name: fileflow\n", "name: pg\n")],
+     "services[0].name", ["a name of the database servers' own"]),
     ("service for us", [("name: fileflow\n", "name: kafka\n")], "services[0].name", ["shared infrastructure"]),
     ("load balancer", [("name: fileflow\n", f"name: {'f' * 24}\n")], "services[0].name",
      ["load balancer", "33 characters, 32 are allowed", "shorten the name by 1"]),
@@ -194,8 +236,12 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], str, list[str]]] = [
     ("Fargate CPU", [("cpu: 256", "cpu: 300")], "services[0].task.cpu", ["use one of 256, 512"]),
     ("Glacier", [("glacier_days: 365", "glacier_days: 100")], "services[0].bucket.glacier_days", ["use 120 or more"]),
     ("expiry", [("expire_days: 2555", "expire_days: 365")], "services[0].bucket.expire_days", ["more than 365"]),
+    ("task without image", [("    image: {keep: 30}\n", "")], "services[0].task", ["add image: {keep: 30}"]),
+    ("queue without task", [("    task: {cpu: 256, memory_mib: 512, count: 1}\n", "")], "services[0].queue", ["would not be made"]),
     ("pools", [("max_connections: 20}", "max_connections: 71}")], "databases.mysql.max_connections",
      ["91 connections (fileflow 71, authhub 20)", "raise it to 101"]),
+    ("pools of other logins", [("max_connections: 20}", "max_connections: 66, readonly: {max_connections: 5}}")],
+     "databases.mysql.max_connections", ["91 connections (fileflow 66, fileflow/readonly 5, authhub 20)"]),
     ("storage", [("max_allocated_gib: 100", "max_allocated_gib: 22"), ("allocated_gib: 20", "allocated_gib: 21")],
      "databases.mysql.max_allocated_gib", ["use 24 or more"]),
     ("octal", [("volume_gib: 20", "volume_gib: 020")],
@@ -204,6 +250,7 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], str, list[str]]] = [
     ("float", [("team: files", "team: 1e3")],
      "services[0].team", ['text "1e3" to Ansible', "number 1000 to Terraform"]),
     ("key", [("ops: {count", "ops: {on: 1, count")], "ops", ["the key on is not text"]),
+    ("decomposed", [("team: files", "team: \u1100\u1161")], "services[0].team", ["Terraform replaces", "\uac00"]),
     ("alias", [("tags:\n", "tags: &t\n"), ("ops: {count: 1, instance_type: t3.small}", "ops: *t")], "", ["alias *t"]),
     ("tag of YAML", [("team: files", "team: !!str files")], "", ["the tag tag:yaml.org,2002:str is not supported"]),
     ("two documents", [("ops:", "---\nops:")], "", ["a second document starts here"]),
@@ -224,7 +271,7 @@ def test_a_mistake_is_reported(name: str, changes: list[tuple[str, str]], path: 
 # Mistakes that rightly show up twice, or whose consequence is a mistake of its own.
 CONSEQUENCES = {"unknown key", "duplicate topic", "metric collision", "topic characters", "topic length", "topic dot",
                 "internal topic", "mapping for list", "duplicate zone", "service for S3",
-                "default replicas"}  # fmt: skip
+                "default replicas", "queue without task"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "changes"), [(row[0], row[1]) for row in MISTAKES if row[0] not in CONSEQUENCES])

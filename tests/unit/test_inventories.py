@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[2]
 INVENTORIES = PROJECT / "inventories"
-ENVIRONMENTS = ("local", "dev", "staging", "prod", "dr")
-CLOUD = ENVIRONMENTS[1:]
+ENVIRONMENTS = tuple(sorted(path.parent.name for path in (PROJECT / "inventories").glob("*/catalog.yml")))
+CLOUD = tuple(env for env in ENVIRONMENTS if env != "local")
 PROGRAMS = Path(sys.executable).parent
 
 # What the documents' table of environments says: task CPU, task memory, tasks, cache node.
@@ -47,7 +47,9 @@ def catalog(env: str) -> dict[str, Any]:
 
 
 def test_there_are_no_others() -> None:
+    assert {"local", "dev", "staging", "prod", "dr"} <= set(ENVIRONMENTS)
     assert {path.name for path in INVENTORIES.iterdir() if path.is_dir()} == set(ENVIRONMENTS)
+    assert {path.name for path in (PROJECT / "terraform/environments").iterdir()} == set(ENVIRONMENTS)
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
@@ -79,7 +81,9 @@ def test_hosts_and_variables_have_the_same_names(env: str) -> None:
 
 
 def test_accounts_and_ranges_are_the_environments_own() -> None:
-    accounts = [catalog(env)["account_id"] for env in ENVIRONMENTS]
+    # Disaster recovery stands in production's account, in another region.
+    accounts = [catalog(env)["account_id"] for env in ENVIRONMENTS if env != "dr"]
+    assert catalog("dr")["account_id"] == catalog("prod")["account_id"]
     assert len(set(accounts)) == len(accounts)
     assert catalog("prod")["network"]["vpc_cidr"] == "10.0.0.0/16"
     assert catalog("dr")["region"] == "ap-northeast-1"
@@ -104,7 +108,9 @@ def test_sizes_are_those_of_the_documents(env: str, sizes: tuple[int, int, int, 
 
 def test_the_services_are_the_same_everywhere() -> None:
     for env in ENVIRONMENTS:
-        assert [service["name"] for service in catalog(env)["services"]] == ["fileflow", "authhub", "crawler"]
+        names = [service["name"] for service in catalog(env)["services"]]
+        assert names == [service["name"] for service in catalog("prod")["services"]]
+        assert names[:3] == ["fileflow", "authhub", "crawler"]
     assert catalog("dev")["kafka"]["brokers"] == 1
     assert catalog("prod")["kafka"]["brokers"] == 3
     assert len(catalog("prod")["network"]["availability_zones"]) == 3

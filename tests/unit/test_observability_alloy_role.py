@@ -13,7 +13,7 @@ import yaml
 from groundwork.estate.paths import PROJECT, cache_dir
 from groundwork.observability import alloysyntax
 
-ENVIRONMENTS = ("local", "dev", "staging", "prod", "dr")
+ENVIRONMENTS = tuple(sorted(path.parent.name for path in (PROJECT / "inventories").glob("*/catalog.yml")))
 HOSTS = {
     "kafka-1": (["kafka", "kafka_broker", "kafka_controller"], ["broker", "controller"], 1),
     "kafka-2": (["kafka", "kafka_broker"], ["broker"], 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -63,3 +64,15 @@ def test_every_collection_in_use_is_required() -> None:
                     used.add(f"{namespace}.{name}")
     assert {"amazon.aws", "ansible.posix"} <= used
     assert used <= required, used - required
+
+
+def test_every_gap_of_the_embedded_aws_is_told() -> None:
+    code = ast.parse((PROJECT / "roles/embedded_estate/files/moto_extensions.py").read_text())
+    gaps = {
+        node.name: " ".join((ast.get_docstring(node) or "").split())
+        for node in code.body
+        if isinstance(node, ast.FunctionDef) and any(ast.unparse(one) == "extension" for one in node.decorator_list)
+    }
+    page = (PROJECT / "docs/aws-coverage.md").read_text()
+    told = dict(re.findall(r"(?m)^\| `(\w+)` \| (.+[.:!]) \|$", page.partition("<!-- matrix -->")[0]))
+    assert told == gaps

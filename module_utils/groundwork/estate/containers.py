@@ -34,7 +34,8 @@ class Container:
     """One container of the estate.
 
     `name` has no prefix; `volumes` maps a volume's name (also without prefix) to the path in the container; `binds`
-    lists `path here:path there` (read-only); `memory` is podman's notation (`1g`).
+    lists `path here:path there` (read-only); `memory` is podman's notation (`1g`); `cgroup_parent` is another
+    control group than podman's own, in which all containers share what one process of the machine gets.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Container:
     env: dict[str, str] = field(default_factory=dict)
     publish: tuple[str, ...] = ()
     memory: str = ""
+    cgroup_parent: str = ""
 
     @classmethod
     def parse(cls, raw: dict[str, Any]) -> Container:
@@ -131,9 +133,15 @@ def _image_id(image: str) -> str:
     return identity[0]
 
 
+def _mac_address(name: str) -> str:
+    """The same one at each start: neighbours send to the one before for half a minute, and nobody answers there."""
+    return ":".join(f"{byte:02x}" for byte in (2, *hashlib.sha256(name.encode()).digest()[:5]))
+
+
 def _arguments(estate: Estate, part: str, container: Container, image_id: str) -> list[str]:
     """podman's arguments for a container; their hash is the container's identity."""
     arguments = ["--network", estate.prefix, "--hostname", container.hostname or container.name]
+    arguments += ["--mac-address", _mac_address(f"{estate.prefix}-{container.name}")]
     if container.ip:
         arguments += ["--ip", container.ip]
     for alias in sorted({container.name, *container.aliases}):
@@ -155,6 +163,8 @@ def _arguments(estate: Estate, part: str, container: Container, image_id: str) -
         arguments += ["--publish", published]
     if container.memory:
         arguments += ["--memory", container.memory]
+    if container.cgroup_parent:
+        arguments += ["--cgroup-parent", container.cgroup_parent]
     arguments += ["--label", f"{LABEL_ESTATE}={estate.name}", "--label", f"{LABEL_PART}={part}", image_id]
     return [*arguments, *container.command]
 
@@ -214,7 +224,12 @@ def apply(estate: Estate, part: str, wanted: Iterable[Container], check: bool = 
     # What has to go goes first: its address may be wanted by what comes.
     leaving = extra + [full for full, _, _, replaced in work if replaced]
     if leaving:
-        podman("rm", "--force", "--time", "20", *leaving)
+        _remove(leaving, 20)
+
+    # Two containers that share a volume, begun at the same time, would both make it, and podman lets one fail.
+    shared = {f"{estate.prefix}-{volume}" for _, container, _, _ in work for volume in container.volumes}
+    for volume in sorted(shared - {entry["Name"] for entry in podman_json("volume", "ls", "--format", "json")}):
+        podman("volume", "create", volume)
 
     def bring_up(item: tuple[str, Container, list[str], bool]) -> None:
         full, container, command, _ = item
@@ -225,6 +240,16 @@ def apply(estate: Estate, part: str, wanted: Iterable[Container], check: bool = 
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(bring_up, work))
     return outcome
+
+
+def _remove(names: list[str], seconds: int) -> None:
+    """Stop (for that long in order) and remove containers."""
+    arguments = ("rm", "--force", "--ignore", "--time", str(seconds), *names)
+    try:
+        podman(*arguments)
+    except PodmanError:
+        # One that ends by itself between the time limit and the kill makes podman give up; it has ended by now.
+        podman(*arguments)
 
 
 def destroy(estate: Estate, check: bool = False) -> Outcome:
@@ -239,7 +264,7 @@ def destroy(estate: Estate, check: bool = False) -> Outcome:
     if check:
         return outcome
     if found:
-        podman("rm", "--force", "--time", "5", *found)
+        _remove(found, 5)
     if volumes:
         podman("volume", "rm", "--force", *volumes)
     if networks:

@@ -3,14 +3,16 @@
 An image is described by `roles/embedded_estate/files/images/<name>.yml`; its tag is a hash of that description and of
 the files that it names, so that it is rebuilt exactly when its inputs change. Keys:
 
-    suite: bookworm | unstable     Debian suite (host images stay on bookworm: newer systemd refuses hybrid cgroups)
+    suite: bookworm | trixie | …   Debian suite (host images stay on bookworm: newer systemd refuses hybrid cgroups)
     packages: [..]                 installed without recommended packages
     check_valid_until: false       for suites whose index may be out of date
     wheels: aws                    requirements/<name>.lock installed into /opt/venv
     files: {path: content}         small files
     copy: {path: source}           files beside the description, by name
+    programs: {image: [path]}      programs of other images, with the libraries and the loader that they run by there
     run: [..]                      shell lines, run in the image at the end
     command: [..]                  what the container runs
+    stop_signal: SIGINT            what asks the command to end, where SIGTERM is not best
     systemd: true                  the command is an init
 """
 
@@ -23,6 +25,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,11 +36,35 @@ import yaml
 
 from . import wheels
 from .paths import PROJECT, cache_dir
-from .podman import podman
+from .podman import WRAPPER, podman
 
 DEFINITIONS = PROJECT / "roles" / "embedded_estate" / "files" / "images"
 REPOSITORY = "localhost/groundwork"
-_KEYS = {"suite", "packages", "check_valid_until", "wheels", "files", "copy", "run", "command", "systemd"}
+_KEYS = {
+    "suite",
+    "packages",
+    "check_valid_until",
+    "wheels",
+    "files",
+    "copy",
+    "programs",
+    "run",
+    "command",
+    "stop_signal",
+    "systemd",
+}
+
+
+#: Where programs of other images are, each image's with its libraries in one folder.
+PROGRAMS = Path("/opt/programs")
+LOADER = "ld-linux-x86-64.so.2"
+#: Writes the programs that it is given, and every library that they load, flat into a tar file.
+CLOSURE = r"""
+for program in "$@"; do
+    echo "$program"
+    ldd "$program" | awk '$2 == "=>" { print $3 } $1 ~ /^\/.*\/ld-/ { print $1 }'
+done | sort -u | tar -c -h -P --transform 's,.*/,,' -T -
+"""
 
 
 class ImageError(RuntimeError):
@@ -69,6 +96,8 @@ def reference(name: str) -> str:
         digest.update((DEFINITIONS.parent / source).read_bytes())
     if "wheels" in spec:
         digest.update(wheels.digest(spec["wheels"]).encode())
+    for other in sorted(spec.get("programs", {})):
+        digest.update(reference(other).encode())
     return f"{REPOSITORY}/{name}:{digest.hexdigest()[:12]}"
 
 
@@ -102,6 +131,13 @@ def _mmdebstrap(spec: dict[str, Any], rootfs: Path, staging: Path) -> list[str]:
             "'python3 -m venv /opt/venv && /opt/venv/bin/pip install --quiet --no-index --no-deps --find-links /tmp/wheels "
             "--require-hashes -r /tmp/wheels/requirements.lock && rm -rf /tmp/wheels'"
         )
+    for other, paths in sorted(spec.get("programs", {}).items()):
+        folder = PROGRAMS / other
+        command.append(f'--customize-hook=mkdir -p "$1{folder}"')
+        command.append(f"--customize-hook=tar-in {shlex.quote(str(staging / f'{other}.tar'))} {folder}")
+        for program in sorted(Path(path).name for path in paths):
+            line = f"printf %s {shlex.quote(_starter(folder, program))} > /usr/local/bin/{program}; chmod 0755 /usr/local/bin/{program}"
+            command.append(f'--customize-hook=chroot "$1" sh -ec {shlex.quote(line)}')
     for line in spec.get("run", []):
         command.append(f'--customize-hook=chroot "$1" sh -ec {shlex.quote(line)}')
     # The lists and the package cache would only make the image larger.
@@ -121,6 +157,39 @@ def _apt_sources() -> str | None:
     return None
 
 
+def _starter(folder: Path, program: str) -> str:
+    """Starts a program by the loader that it was built for: the C library of where it is used may be older."""
+    return f'#!/bin/sh\nexec {folder}/{LOADER} --library-path {folder} {folder}/{program} "$@"\n'
+
+
+def install_programs(name: str, folder: Path) -> None:
+    """The programs that an image takes from others, for use on this machine: tests are what they are for."""
+    for other, paths in definition(name).get("programs", {}).items():
+        build(other)
+        # An image may have the name of one of its programs.
+        target = folder / "images" / other
+        target.mkdir(parents=True)
+        _take_programs(other, paths, folder / f"{other}.tar")
+        with tarfile.open(folder / f"{other}.tar") as tar:
+            tar.extractall(target, filter="data")
+        for program in (Path(path).name for path in paths):
+            (folder / program).write_text(_starter(target, program))
+            (folder / program).chmod(0o755)
+
+
+def _take_programs(image: str, paths: list[str], target: Path) -> None:
+    """Programs of another image with their libraries, as a tar file."""
+    with target.open("wb") as out:
+        done = subprocess.run(
+            [str(WRAPPER), "run", "--rm", "--network", "none", reference(image), "sh", "-ec", CLOSURE, "sh", *paths],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise ImageError(f"image {image}: its programs cannot be taken: {done.stderr.decode(errors='replace').strip()}")
+
+
 def build(name: str, progress: Callable[[str], None] = lambda _: None) -> bool:
     """Build one image; returns False when it was there already. `progress` gets a line every few seconds."""
     if exists(name):
@@ -130,6 +199,8 @@ def build(name: str, progress: Callable[[str], None] = lambda _: None) -> bool:
     spec = definition(name)
     if "wheels" in spec:
         wheels.build(spec["wheels"])
+    for other in spec.get("programs", {}):
+        build(other, progress)
     folder = cache_dir() / "build"
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
@@ -142,6 +213,8 @@ def build(name: str, progress: Callable[[str], None] = lambda _: None) -> bool:
             (staging / _staged(path)).write_text(content)
         if "wheels" in spec:
             (staging / "wheels.tar").symlink_to(wheels.archive(spec["wheels"]))
+        for other, paths in spec.get("programs", {}).items():
+            _take_programs(other, paths, staging / f"{other}.tar")
         command = _mmdebstrap(spec, rootfs, staging)
         mirror = _apt_sources()
         if mirror:
@@ -158,9 +231,10 @@ def build(name: str, progress: Callable[[str], None] = lambda _: None) -> bool:
             last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])
             raise ImageError(f"image {name}: mmdebstrap failed. Is a Debian mirror reachable? Whole log: {log}\n{last}")
         changes = ["--change", "CMD " + json.dumps(spec["command"])] if "command" in spec else []
-        if spec.get("systemd"):
-            # systemd leaves on this signal instead of waiting for podman to kill it.
-            changes += ["--change", "STOPSIGNAL SIGRTMIN+3"]
+        # systemd leaves on this signal instead of waiting for podman to kill it.
+        stop_signal = "SIGRTMIN+3" if spec.get("systemd") else spec.get("stop_signal")
+        if stop_signal:
+            changes += ["--change", f"STOPSIGNAL {stop_signal}"]
         podman("import", "--quiet", *changes, str(rootfs), reference(name))
         podman("tag", reference(name), f"{REPOSITORY}/{name}:latest")
     return True

@@ -1,16 +1,18 @@
-"""Second stage of set-up: podman's configuration, images, wheels, the Kafka archive, the checker of Alloy's syntax.
+"""Second stage of set-up: podman's configuration, images, wheels, the Kafka archive, the checkers of syntax and policies.
 
 Every step says in one line what it does, is skipped when done, and on failure says what to do. Run by `make setup`.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator
 
 import yaml
 
+from .. import policy
 from . import images, wheels
 from .paths import PROJECT, VENV
 from .podman import PodmanError, write_configuration
@@ -59,14 +61,22 @@ def _alloy_syntax() -> bool:
     return alloysyntax.build(_say)
 
 
+def _actionlint() -> bool:
+    from . import actionlint
+
+    return actionlint.build(_say)
+
+
 def steps() -> Iterator[tuple[str, Step]]:
     yield "podman with a configuration and storage of its own", write_configuration
     yield "Terraform and its AWS provider", _terraform
     yield "Python wheels for the hosts", lambda: wheels.build("hosts")
     for name in images.names():
-        yield f"image {name}", lambda name=name: images.build(name, _say)  # type: ignore[misc]
+        yield f"image {name}", functools.partial(images.build, name, _say)
     yield "Apache Kafka archive from its published artifacts", _kafka_archive
     yield "checker of Alloy's configuration syntax", _alloy_syntax
+    yield "policy checker", policy.install
+    yield "linter of GitHub workflows", _actionlint
     yield "activation script .groundwork/activate", _activate_script
 
 

@@ -149,9 +149,12 @@ def _nginx_regex(pattern: str) -> str:
 
 
 def render_prometheus(
-    jobs: Mapping[str, Sequence[Target]], interval: str = "5s", out_of_order: str = "30m", environment: str = "local"
+    jobs: Mapping[str, Sequence[Target]], interval: str = "15s", out_of_order: str = "30m", environment: str = "local"
 ) -> str:
-    """prometheus.yml: one static job each, the labels that Alloy sets in production on every target."""
+    """prometheus.yml: one static job each, the labels and (role alloy) the interval that Alloy has in production.
+
+    A broker's exporter takes seconds to answer where everything shares two processors: asked more often it never did.
+    """
     import yaml
 
     scrapes: list[dict[str, Any]] = [

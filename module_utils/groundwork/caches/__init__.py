@@ -1,0 +1,1 @@
+"""Caches that speak RESP: Valkey and Redis."""
