@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import ORGANIZATION, Cluster, wait_for
-from groundwork.kafka import certs, protocol
+from groundwork.kafka import acls, certs, protocol
 from groundwork.kafka.client import login
 from groundwork.kafka.protocol import Resource
 
@@ -189,6 +189,32 @@ def test_quotas_of_services_and_others(kafka: Cluster) -> None:
     kafka.twice("kafka_quotas", prune=True, confirm=f"{kafka.id}:prune-quotas")
     with kafka.admin() as client:
         assert protocol.describe_quotas(client) == {}
+
+
+def test_what_was_changed_is_seen_at_every_broker(kafka: Cluster) -> None:
+    """The next run may ask another broker than the controller's: none may answer what was before."""
+    acl = {"principal": "User:settled", "resource_type": "topic", "resource_name": "settled", "operation": "read"}
+    stale = []
+    with kafka.admin() as client:
+        brokers = protocol.serving(client)
+        for rate in range(1, 11):
+            kafka.run("kafka_quotas", quotas=[{"user": "settled", "producer_byte_rate": rate}])
+            quotas = []
+            for node in brokers:
+                with protocol.asking(client, node):
+                    quotas.append(protocol.describe_quotas(client).get((("user", "settled"),)))
+            given = kafka.run("kafka_acls", acls=[acl] if rate % 2 else [], managed=["User:settled"])
+            assert given.changed
+            held = []
+            for node in brokers:
+                with protocol.asking(client, node):
+                    held.append(any(one.principal == "User:settled" for one in acls.read(client)))
+            if quotas != [{"producer_byte_rate": float(rate)}] * len(brokers) or held != [bool(rate % 2)] * len(
+                brokers
+            ):
+                stale.append((rate, quotas, held))
+    kafka.run("kafka_quotas", prune=True, confirm=f"{kafka.id}:prune-quotas")
+    assert not stale
 
 
 def test_every_wrong_quota_is_named_at_once(kafka: Cluster) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import protocol
 from .client import Connection, KafkaProblem, admin, confirmed
 
 RESOURCE_TYPES = ("topic", "group", "cluster", "transactional_id", "delegation_token", "user")

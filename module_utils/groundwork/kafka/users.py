@@ -140,8 +140,10 @@ def ensure(
         if (pending or pruned) and not check:
             protocol.settled_everywhere(
                 client,
-                lambda: not set(pruned) & set(now := _read(client))
-                and all(judge(user, now, "").action == "keep" for user in users),
+                lambda: (
+                    not set(pruned) & set(now := _read(client))
+                    and all(judge(user, now, "").action == "keep" for user in users)
+                ),
             )
     return {
         "changed": bool(pending or pruned),
