@@ -44,7 +44,7 @@ options:
     default: []
   prune: {description: Delete what is reported so., type: bool, default: false}
   confirm: {description: "What O(prune) asks to be typed, C({host of url}:prune-dashboards); not in check mode.", type: str, default: ""}
-  health: {description: Ask Grafana afterwards whether each data source answers., type: bool, default: false}
+  health: {description: Uids of data sources whose answer Grafana is asked to check afterwards., type: list, elements: str, default: []}
   timeout: {description: Seconds that a request may take., type: float, default: 15.0}
 attributes:
   check_mode: {support: full, description: Reads and compares only.}
@@ -90,7 +90,7 @@ def main() -> None:
             "prune_folders": {"type": "list", "elements": "str", "default": []},
             "prune": {"type": "bool", "default": False},
             "confirm": {"type": "str", "default": ""},
-            "health": {"type": "bool", "default": False},
+            "health": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "float", "default": 15.0},
         },
         supports_check_mode=True,

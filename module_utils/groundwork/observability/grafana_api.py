@@ -348,7 +348,7 @@ def ensure(
     prune_folders: Sequence[str] = (),
     prune: bool = False,
     confirm: str = "",
-    health: bool = False,
+    health: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Make Grafana so. Everything is judged before the first write."""
     present = read(grafana)
@@ -363,7 +363,7 @@ def ensure(
         )
     if not check:
         _write(grafana, wanted, present, plan, bool(prune))
-    unwell = unhealthy(grafana, list(wanted.data_sources)) if health and not check else {}
+    unwell = unhealthy(grafana, health)
     before, after = diff(plan, prune)
     return {
         "changed": plan.changed or bool(pruned),
