@@ -50,6 +50,7 @@ locals {
         "provisioning/datasources/groundwork.yaml" = templatefile("${path.module}/configs/datasources.yaml.tftpl", {
           current       = var.tenant_id
           endpoint      = var.endpoint
+          region        = var.region
           tenant_header = var.tenant_header
           tenants       = local.tenants
         })
