@@ -102,8 +102,7 @@ def main() -> None:
             files={str(name): str(text) for name, text in p["files"].items()},
             environment_file=Path(p["environment_file"]),
             environment={
-                str(name): str(value)
-                for name, value in {**p["environment_variables"], **p["secret_variables"]}.items()
+                str(name): str(value) for name, value in {**p["environment_variables"], **p["secret_variables"]}.items()
             },
             group=p["group"],
             binary=p["binary"],
