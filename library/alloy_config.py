@@ -12,6 +12,8 @@ description:
     (O(binary)), swapped in at once, and loaded (O(url)).
   - A configuration that Alloy refuses at reload, or that makes it unhealthy, is taken back and the old one is loaded;
     the task fails with Alloy's message.
+  - When the environment changed too, the running process would read the folder with the old one. It is not asked to then;
+    RV(reload) is C(restart), and M(alloy_service) restarts it.
 options:
   path:
     description: The folder. Its parent also holds the folder that was replaced, C(.<name>.previous).
@@ -27,6 +29,10 @@ options:
     required: true
   environment_variables:
     description: Environment variables of the service. Never shown in a diff.
+    type: dict
+    default: {}
+  secret_variables:
+    description: More variables, whose values are kept out of every output.
     type: dict
     default: {}
   group:
@@ -65,7 +71,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths: {description: Files that differed, returned: always, type: list, elements: str}
-reload: {description: 'C(not needed), C(done) or C(not running)', returned: always, type: str}
+reload: {description: 'C(not needed), C(done), C(not running) or C(restart)', returned: always, type: str}
 """
 
 from pathlib import Path
@@ -81,6 +87,7 @@ def main() -> None:
             "files": {"type": "dict", "required": True},
             "environment_file": {"type": "path", "required": True},
             "environment_variables": {"type": "dict", "default": {}},
+            "secret_variables": {"type": "dict", "default": {}, "no_log": True},
             "group": {"type": "str", "default": "alloy"},
             "binary": {"type": "str", "default": ""},
             "flags": {"type": "list", "elements": "str", "default": []},
@@ -94,7 +101,9 @@ def main() -> None:
             path=Path(p["path"]),
             files={str(name): str(text) for name, text in p["files"].items()},
             environment_file=Path(p["environment_file"]),
-            environment={str(name): str(value) for name, value in p["environment_variables"].items()},
+            environment={
+                str(name): str(value) for name, value in {**p["environment_variables"], **p["secret_variables"]}.items()
+            },
             group=p["group"],
             binary=p["binary"],
             flags=tuple(p["flags"]),

@@ -73,7 +73,7 @@ class Change:
 @dataclass
 class Outcome:
     changes: list[Change] = field(default_factory=list)
-    reload: str = "not needed"  # not needed | done | not running
+    reload: str = "not needed"  # not needed | done | not running | restart
 
 
 def environment_text(environment: Mapping[str, str]) -> str:
@@ -93,19 +93,25 @@ def apply(folder: Folder, check_mode: bool) -> Outcome:
     for old in folder.path.parent.glob(f".{folder.path.name}.staged-*"):
         shutil.rmtree(old)
     in_folder = [change for change in outcome.changes if change.path != folder.environment_file]
+    # The running process has the old environment: the folder may not be right for it. It is to be restarted.
+    restart = len(in_folder) < len(outcome.changes)
     folder.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if len(in_folder) < len(outcome.changes):
-        _write(folder.environment_file, environment_text(folder.environment), gid)
     if in_folder:
         staged = _stage(folder, gid)
         try:
             _check(folder, staged)
-            if folder.url:
+            if folder.url and not restart:
                 _marker(folder).touch()
             _swap(staged, folder.path)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
-    if folder.url and (in_folder or pending):
+    # Last: a run that is killed before it finds the environment to differ, and has Alloy restarted.
+    if restart:
+        _write(folder.environment_file, environment_text(folder.environment), gid)
+    if folder.url and restart:
+        outcome.reload = "restart"
+        _marker(folder).unlink(missing_ok=True)
+    elif folder.url and (in_folder or pending):
         outcome.reload = _reload_or_back(folder, swapped=bool(in_folder))
     return outcome
 

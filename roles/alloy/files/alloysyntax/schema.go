@@ -61,6 +61,11 @@ var schema = map[string]definition{
 	"prometheus.scrape":            {func() any { return &scrape{} }, map[string]any{}},
 	"prometheus.relabel":           {func() any { return &metricsRelabel{} }, map[string]any{"receiver": metrics, "rules": rules}},
 	"prometheus.exporter.unix":     {func() any { return &unixExporter{} }, map[string]any{"targets": targets}},
+	"prometheus.exporter.kafka":    {func() any { return &kafkaExporter{} }, map[string]any{"targets": targets}},
+	"prometheus.exporter.mysql":    {func() any { return &mysqlExporter{} }, map[string]any{"targets": targets}},
+	"prometheus.exporter.postgres": {func() any { return &postgresExporter{} }, map[string]any{"targets": targets}},
+	"discovery.process":            {func() any { return &processDiscovery{} }, map[string]any{"targets": targets}},
+	"pyroscope.java":               {func() any { return &javaProfiler{} }, map[string]any{}},
 	"prometheus.exporter.self":     {func() any { return &struct{}{} }, map[string]any{"targets": targets}},
 	"discovery.relabel":            {func() any { return &discoveryRelabel{} }, map[string]any{"output": targets, "rules": rules}},
 	"local.file_match":             {func() any { return &fileMatch{} }, map[string]any{"targets": targets}},
@@ -340,6 +345,188 @@ type fields struct {
 	Fields string `alloy:"fields,attr,optional"`
 }
 
+type kafkaExporter struct {
+	Instance                string   `alloy:"instance,attr,optional"`
+	KafkaURIs               []string `alloy:"kafka_uris,attr,optional"`
+	UseSASL                 bool     `alloy:"use_sasl,attr,optional"`
+	UseSASLHandshake        bool     `alloy:"use_sasl_handshake,attr,optional"`
+	SASLUsername            string   `alloy:"sasl_username,attr,optional"`
+	SASLPassword            string   `alloy:"sasl_password,attr,optional"`
+	SASLMechanism           string   `alloy:"sasl_mechanism,attr,optional"`
+	SASLDisablePAFXFast     bool     `alloy:"sasl_disable_pafx_fast,attr,optional"`
+	UseTLS                  bool     `alloy:"use_tls,attr,optional"`
+	TLSServerName           string   `alloy:"tls_server_name,attr,optional"`
+	CAFile                  string   `alloy:"ca_file,attr,optional"`
+	CertFile                string   `alloy:"cert_file,attr,optional"`
+	KeyFile                 string   `alloy:"key_file,attr,optional"`
+	InsecureSkipVerify      bool     `alloy:"insecure_skip_verify,attr,optional"`
+	KafkaVersion            string   `alloy:"kafka_version,attr,optional"`
+	UseZooKeeperLag         bool     `alloy:"use_zookeeper_lag,attr,optional"`
+	ZookeeperURIs           []string `alloy:"zookeeper_uris,attr,optional"`
+	ClusterName             string   `alloy:"kafka_cluster_name,attr,optional"`
+	MetadataRefreshInterval string   `alloy:"metadata_refresh_interval,attr,optional"`
+	ServiceName             string   `alloy:"gssapi_service_name,attr,optional"`
+	KerberosConfigPath      string   `alloy:"gssapi_kerberos_config_path,attr,optional"`
+	Realm                   string   `alloy:"gssapi_realm,attr,optional"`
+	KeyTabPath              string   `alloy:"gssapi_key_tab_path,attr,optional"`
+	KerberosAuthType        string   `alloy:"gssapi_kerberos_auth_type,attr,optional"`
+	OffsetShowAll           bool     `alloy:"offset_show_all,attr,optional"`
+	TopicWorkers            int      `alloy:"topic_workers,attr,optional"`
+	AllowConcurrent         bool     `alloy:"allow_concurrency,attr,optional"`
+	AllowAutoTopicCreation  bool     `alloy:"allow_auto_topic_creation,attr,optional"`
+	MaxOffsets              int      `alloy:"max_offsets,attr,optional"`
+	PruneIntervalSeconds    int      `alloy:"prune_interval_seconds,attr,optional"`
+	TopicsFilter            string   `alloy:"topics_filter_regex,attr,optional"`
+	TopicsExclude           string   `alloy:"topics_exclude_regex,attr,optional"`
+	GroupFilter             string   `alloy:"groups_filter_regex,attr,optional"`
+	GroupExclude            string   `alloy:"groups_exclude_regex,attr,optional"`
+}
+
+var saslMechanisms = []string{"", "plain", "scram-sha256", "scram-sha512", "gssapi"}
+
+func (k *kafkaExporter) Validate() error {
+	if k.Instance == "" && len(k.KafkaURIs) > 1 {
+		return fmt.Errorf("%d kafka_uris need an instance", len(k.KafkaURIs))
+	}
+	if !slices.Contains(saslMechanisms, k.SASLMechanism) {
+		return fmt.Errorf("sasl_mechanism %q is none of %v", k.SASLMechanism, saslMechanisms[1:])
+	}
+	for _, expression := range []string{k.TopicsFilter, k.TopicsExclude, k.GroupFilter, k.GroupExclude} {
+		if _, err := regexp.Compile(expression); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type mysqlExporter struct {
+	DataSourceName        string               `alloy:"data_source_name,attr,optional"`
+	EnableCollectors      []string             `alloy:"enable_collectors,attr,optional"`
+	DisableCollectors     []string             `alloy:"disable_collectors,attr,optional"`
+	SetCollectors         []string             `alloy:"set_collectors,attr,optional"`
+	EnableLockWaitTimeout bool                 `alloy:"enable_lock_wait_timeout,attr,optional"`
+	LockWaitTimeout       int                  `alloy:"lock_wait_timeout,attr,optional"`
+	LogSlowFilter         bool                 `alloy:"log_slow_filter,attr,optional"`
+	ProcessList           *mysqlProcessList    `alloy:"info_schema.processlist,block,optional"`
+	Tables                *mysqlTables         `alloy:"info_schema.tables,block,optional"`
+	EventsStatements      *mysqlStatements     `alloy:"perf_schema.eventsstatements,block,optional"`
+	FileInstances         *mysqlFileInstances  `alloy:"perf_schema.file_instances,block,optional"`
+	MemoryEvents          *mysqlMemoryEvents   `alloy:"perf_schema.memory_events,block,optional"`
+	Heartbeat             *map[string]any      `alloy:"heartbeat,block,optional"`
+	User                  *mysqlUserPrivileges `alloy:"mysql.user,block,optional"`
+}
+
+type mysqlProcessList struct {
+	MinTime         int  `alloy:"min_time,attr,optional"`
+	ProcessesByUser bool `alloy:"processes_by_user,attr,optional"`
+	ProcessesByHost bool `alloy:"processes_by_host,attr,optional"`
+}
+
+type mysqlTables struct {
+	Databases string `alloy:"databases,attr,optional"`
+}
+
+type mysqlStatements struct {
+	Limit          int      `alloy:"limit,attr,optional"`
+	TimeLimit      int      `alloy:"time_limit,attr,optional"`
+	TextLimit      int      `alloy:"text_limit,attr,optional"`
+	ExcludeSchemas []string `alloy:"exclude_schemas,attr,optional"`
+}
+
+type mysqlFileInstances struct {
+	Filter       string `alloy:"filter,attr,optional"`
+	RemovePrefix string `alloy:"remove_prefix,attr,optional"`
+}
+
+type mysqlMemoryEvents struct {
+	RemovePrefix string `alloy:"remove_prefix,attr,optional"`
+}
+
+type mysqlUserPrivileges struct {
+	Privileges bool `alloy:"privileges,attr,optional"`
+}
+
+type postgresExporter struct {
+	DataSourceNames         []string            `alloy:"data_source_names,attr,optional"`
+	DisableSettingsMetrics  bool                `alloy:"disable_settings_metrics,attr,optional"`
+	DisableDefaultMetrics   bool                `alloy:"disable_default_metrics,attr,optional"`
+	CustomQueriesConfigPath string              `alloy:"custom_queries_config_path,attr,optional"`
+	EnabledCollectors       []string            `alloy:"enabled_collectors,attr,optional"`
+	AutoDiscovery           *postgresDiscovery  `alloy:"autodiscovery,block,optional"`
+	StatStatements          *postgresStatements `alloy:"stat_statements,block,optional"`
+}
+
+// The collectors of the exporter that this Alloy has; another name is an error when it starts.
+var postgresCollectors = []string{
+	"buffercache_summary", "database", "database_wraparound", "locks", "long_running_transactions", "postmaster",
+	"process_idle", "replication", "replication_slot", "roles", "stat_activity_autovacuum", "stat_bgwriter",
+	"stat_checkpointer", "stat_database", "stat_progress_vacuum", "stat_statements", "stat_user_tables",
+	"stat_wal_receiver", "statio_user_indexes", "statio_user_tables", "wal", "xlog_location",
+}
+
+func (p *postgresExporter) Validate() error {
+	for _, name := range p.EnabledCollectors {
+		if !slices.Contains(postgresCollectors, name) {
+			return fmt.Errorf("unknown collector %q", name)
+		}
+	}
+	if p.DisableDefaultMetrics && (p.CustomQueriesConfigPath == "" || len(p.EnabledCollectors) > 0) {
+		return errors.New("disable_default_metrics needs custom_queries_config_path and takes no enabled_collectors")
+	}
+	return nil
+}
+
+type postgresDiscovery struct {
+	Enabled   bool     `alloy:"enabled,attr,optional"`
+	Allowlist []string `alloy:"database_allowlist,attr,optional"`
+	Denylist  []string `alloy:"database_denylist,attr,optional"`
+}
+
+type postgresStatements struct {
+	IncludeQuery     bool     `alloy:"include_query,attr,optional"`
+	QueryLength      uint     `alloy:"query_length,attr,optional"`
+	Limit            uint     `alloy:"limit,attr,optional"`
+	ExcludeDatabases []string `alloy:"exclude_databases,attr,optional"`
+	ExcludeUsers     []string `alloy:"exclude_users,attr,optional"`
+}
+
+type processDiscovery struct {
+	Join            []target         `alloy:"join,attr,optional"`
+	RefreshInterval time.Duration    `alloy:"refresh_interval,attr,optional"`
+	Discover        *processDiscover `alloy:"discover_config,block,optional"`
+}
+
+type processDiscover struct {
+	Cwd         bool `alloy:"cwd,attr,optional"`
+	Exe         bool `alloy:"exe,attr,optional"`
+	Commandline bool `alloy:"commandline,attr,optional"`
+	Username    bool `alloy:"username,attr,optional"`
+	UID         bool `alloy:"uid,attr,optional"`
+	ContainerID bool `alloy:"container_id,attr,optional"`
+	CgroupPath  bool `alloy:"cgroup_path,attr,optional"`
+}
+
+type javaProfiler struct {
+	Targets   []target           `alloy:"targets,attr"`
+	ForwardTo []*profileReceiver `alloy:"forward_to,attr"`
+	TmpDir    string             `alloy:"tmp_dir,attr,optional"`
+	Profiling *javaProfiling     `alloy:"profiling_config,block,optional"`
+}
+
+type javaProfiling struct {
+	Interval        time.Duration `alloy:"interval,attr,optional"`
+	SampleRate      int           `alloy:"sample_rate,attr,optional"`
+	Alloc           string        `alloy:"alloc,attr,optional"`
+	Lock            string        `alloy:"lock,attr,optional"`
+	CPU             bool          `alloy:"cpu,attr,optional"`
+	Event           string        `alloy:"event,attr,optional"`
+	PerThread       bool          `alloy:"per_thread,attr,optional"`
+	LogLevel        string        `alloy:"log_level,attr,optional"`
+	Quiet           bool          `alloy:"quiet,attr,optional"`
+	CustomArguments []string      `alloy:"custom_arguments,attr,optional"`
+	Tlab            bool          `alloy:"tlab,attr,optional"`
+}
+
 type fileMatch struct {
 	PathTargets     []target      `alloy:"path_targets,attr"`
 	SyncPeriod      time.Duration `alloy:"sync_period,attr,optional"`
@@ -398,6 +585,7 @@ type stage struct {
 	LabelDrop          *namesStage     `alloy:"label_drop,block,optional"`
 	LabelKeep          *namesStage     `alloy:"label_keep,block,optional"`
 	Limit              *limitStage     `alloy:"limit,block,optional"`
+	Match              *matchStage     `alloy:"match,block,optional"`
 	Multiline          *multilineStage `alloy:"multiline,block,optional"`
 	Output             *sourceStage    `alloy:"output,block,optional"`
 	Regex              *regexStage     `alloy:"regex,block,optional"`
@@ -437,6 +625,30 @@ type limitStage struct {
 	Drop              bool    `alloy:"drop,attr,optional"`
 	ByLabelName       string  `alloy:"by_label_name,attr,optional"`
 	MaxDistinctLabels int     `alloy:"max_distinct_labels,attr,optional"`
+}
+
+type matchStage struct {
+	Selector     string  `alloy:"selector,attr"`
+	Stages       []stage `alloy:"stage,enum,optional"`
+	Action       string  `alloy:"action,attr,optional"`
+	PipelineName string  `alloy:"pipeline_name,attr,optional"`
+	DropReason   string  `alloy:"drop_counter_reason,attr,optional"`
+}
+
+func (m *matchStage) Validate() error {
+	switch m.Action {
+	case "", "keep":
+		if len(m.Stages) == 0 {
+			return errors.New("a match that keeps needs a stage")
+		}
+	case "drop":
+		if len(m.Stages) > 0 {
+			return errors.New("a match that drops has no stages")
+		}
+	default:
+		return fmt.Errorf("action %q is none of keep, drop", m.Action)
+	}
+	return nil
 }
 
 type multilineStage struct {

@@ -1,0 +1,179 @@
+"""Alloy's unit on a host: written, enabled, and started anew only when the process runs with something older.
+
+What a process was started with is told by a digest in its environment: of the unit, the environment file and the program.
+So a run that was killed between writing and restarting is made good by the next one, and nothing else restarts Alloy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .web import request
+
+#: Name of the variable that carries the digest.
+MARK = "GROUNDWORK_START"
+_SECTION = "[Service]\n"
+
+
+class ServiceError(RuntimeError):
+    """Alloy cannot be run, or does not get healthy; says what it says itself."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What must run. `unit` is the unit's text without the digest."""
+
+    unit: str
+    binary: Path
+    environment_file: Path
+    url: str
+    name: str = "alloy.service"
+    folder: Path = Path("/etc/systemd/system")
+    wait: float = 60.0
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.name
+
+
+@dataclass
+class Outcome:
+    """`actions`, in their order: unit (written), enable, start or restart."""
+
+    actions: list[str] = field(default_factory=list)
+    before: str = ""
+    after: str = ""
+
+
+def digest(service: Service) -> str:
+    """Of what a process is started with. The program is known by its size and time: it has hundreds of megabytes."""
+    total = hashlib.sha256(service.unit.encode())
+    for path in (service.environment_file, service.binary):
+        total.update(b"\0" + str(path).encode() + b"\0")
+        try:
+            status = path.stat()
+            total.update(
+                path.read_bytes()
+                if path == service.environment_file
+                else f"{status.st_size} {status.st_mtime_ns}".encode()
+            )
+        except FileNotFoundError:
+            # In check mode of a first run neither is there yet.
+            total.update(b"none")
+    return total.hexdigest()[:16]
+
+
+def marked(unit: str, mark: str) -> str:
+    """The unit's text with the digest."""
+    if unit.count(_SECTION) != 1:
+        raise ServiceError("the unit has no section [Service], or two")
+    return unit.replace(_SECTION, f"{_SECTION}Environment={MARK}={mark}\n")
+
+
+def apply(service: Service, *, pending: bool, check_mode: bool) -> Outcome:
+    """`pending`: in check mode, an earlier task would have changed the program or the environment."""
+    mark = digest(service)
+    wanted = marked(service.unit, mark)
+    have = _read(service.path)
+    outcome = Outcome(before=have, after=wanted)
+    state = _state(service.name)
+    running = _process_mark(int(state.get("MainPID") or 0))
+    if have != wanted:
+        outcome.actions.append("unit")
+    if state.get("UnitFileState") != "enabled":
+        outcome.actions.append("enable")
+    if state.get("ActiveState") not in {"active", "reloading"}:
+        outcome.actions.append("start")
+    elif running != mark or (check_mode and pending):
+        outcome.actions.append("restart")
+    if check_mode or not outcome.actions:
+        return outcome
+    if not service.binary.is_file():
+        raise ServiceError(f"{service.binary} is not there: the install tasks of the role bring it (alloy_source)")
+    if "unit" in outcome.actions:
+        _write(service.path, wanted)
+        _systemctl("daemon-reload")
+    if "enable" in outcome.actions:
+        _systemctl("enable", "--quiet", service.name)
+    verb = outcome.actions[-1]
+    if verb in {"start", "restart"}:
+        began = time.time()
+        # A unit that gave up is not started again before this.
+        _systemctl("reset-failed", service.name, refused_ok=True)
+        _systemctl(verb, service.name)
+        _until_healthy(service, began)
+    return outcome
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(list(command), capture_output=True, text=True, timeout=180, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ServiceError(f"{' '.join(command)}: {error}") from error
+
+
+def _systemctl(*arguments: str, refused_ok: bool = False) -> str:
+    done = _run(["systemctl", *arguments])
+    if done.returncode and not refused_ok:
+        raise ServiceError(f"systemctl {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def _state(name: str) -> dict[str, str]:
+    shown = _systemctl("show", "-p", "ActiveState,UnitFileState,MainPID", name)
+    return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+
+
+def _process_mark(pid: int) -> str:
+    if not pid:
+        return ""
+    try:
+        entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    prefix = f"{MARK}=".encode()
+    return next((one[len(prefix) :].decode(errors="replace") for one in entries if one.startswith(prefix)), "")
+
+
+def _until_healthy(service: Service, began: float) -> None:
+    deadline = time.monotonic() + service.wait
+    status, text = 0, ""
+    while time.monotonic() < deadline:
+        status, text = request(f"{service.url}/-/healthy", timeout=5)
+        if status == 200:
+            return
+        if _state(service.name).get("ActiveState") == "failed":
+            break
+        time.sleep(0.5)
+    lines = _run(["journalctl", "-u", service.name, "--since", f"@{int(began)}", "-n", "20", "-o", "cat", "--no-pager"])
+    said = lines.stdout.strip() or "(nothing in the journal)"
+    answer = f"it answers {status}: {text.strip()}" if status else "it does not answer"
+    raise ServiceError(
+        f"Alloy was started and is not healthy after {service.wait:.0f} s, {answer}. Its last lines:\n{said}"
+    )
