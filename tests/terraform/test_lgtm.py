@@ -71,6 +71,12 @@ module "servers" {
   endpoint          = module.alb.endpoint
   tenant_header     = local.table.tenant_header
   ports             = { for name, backend in local.table.backends : name => backend.port }
+  health            = { for name, backend in local.table.backends : name => { port = try(backend.health_port, backend.port), path = backend.health_path } }
+  limits            = var.settings.lgtm.limits
+  alerts = {
+    topic_arn   = "arn:aws:sns:ap-northeast-2:111122223333:${var.environment}-monitoring-alerts"
+    kms_key_arn = format(local.arn, "kms", "key/alerts")
+  }
   target_group_arns = module.alb.target_group_arns
   tenant_id         = var.settings.tenant_id
   former_tenant_ids = var.former
