@@ -443,7 +443,7 @@ resource "aws_ecs_task_definition" "this" {
       )
       logConfiguration = local.logging[each.key]
     },
-    {
+    merge(local.health_checks[each.key], {
       name                   = each.key
       image                  = var.images[each.key]
       essential              = true
@@ -463,12 +463,10 @@ resource "aws_ecs_task_definition" "this" {
         { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
       ]
       linuxParameters = { capabilities = { add = [], drop = ["ALL"] } }
-      # What a container without one does: nothing. The load balancer's own check is there for all.
-      healthCheck = local.health_checks[each.key]
       # The longest that Fargate gives: in it the server ships what it holds.
       stopTimeout      = 120
       logConfiguration = local.logging[each.key]
-    },
+    }),
   ])
 
   tags = { Name = "${local.prefix}-${each.key}" }
@@ -476,23 +474,23 @@ resource "aws_ecs_task_definition" "this" {
 
 locals {
   # Asked inside of the container, by a program of its image. Mimir's and Tempo's images have nothing but the server,
-  # which cannot ask itself.
+  # which cannot ask itself: for them the load balancer's check, which all have, is the only one.
   health_urls = { for name, health in var.health : name => "http://127.0.0.1:${health.port}${health.path}" }
   health_commands = {
-    mimir     = null
     loki      = ["CMD", "/usr/bin/loki", "-health", "-health.url=${local.health_urls.loki}"]
-    tempo     = null
     pyroscope = ["CMD", "/usr/bin/profilecli", "ready", "--url=http://127.0.0.1:${var.health.pyroscope.port}"]
     grafana   = ["CMD", "wget", "-q", "-O", "/dev/null", local.health_urls.grafana]
   }
   health_checks = {
-    for name, command in local.health_commands : name => command == null ? null : {
-      command = command
-      # As the load balancer asks, and with the time that the members of a ring take.
-      interval    = 15
-      timeout     = 5
-      retries     = 4
-      startPeriod = 180
+    for server in keys(var.servers) : server => {
+      for name, command in local.health_commands : "healthCheck" => {
+        command = command
+        # As the load balancer asks, and with the time that the members of a ring take.
+        interval    = 15
+        timeout     = 5
+        retries     = 4
+        startPeriod = 180
+      } if name == server
     }
   }
 

@@ -34,6 +34,8 @@ _TYPES = {
     "list of strings": "list", "list of durations": "list", "slice": "list", "url": "string", "time": "string",
     "daytime": "string",
 }  # fmt: skip
+#: Options that stand before any section of an INI file.
+_NO_SECTION = "(none)"
 #: Types of Go in Tempo's own struct.
 _GO = {"string": "string", "bool": "boolean", "int": "int", "time.Duration": "duration"}
 
@@ -139,12 +141,12 @@ def from_ini(text: str) -> Options:
 
     ini = configparser.RawConfigParser(strict=False, delimiters=("=",), comment_prefixes=("#", ";"))
     ini.optionxform = str  # type: ignore[assignment,method-assign]
-    ini.read_string(f"[]\n{text}")
+    ini.read_string(f"[{_NO_SECTION}]\n{text}")
     options: Options = {}
     for section in ini.sections():
         for name, value in ini[section].items():
             kind = "boolean" if value in {"true", "false"} else "int" if value.isdigit() else "string"
-            options[f"{section}.{name}" if section else name] = kind
+            options[name if section == _NO_SECTION else f"{section}.{name}"] = kind
     return options
 
 
