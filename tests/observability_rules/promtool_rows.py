@@ -172,7 +172,8 @@ def _values(value: str | float, minutes: int) -> str:
     if _SLOPE.fullmatch(text):
         return f"{text}x{minutes}"
     if "x" in text:
-        return " ".join(_REPEAT.sub(r"\1+0x\2", word) for word in text.split())
+        words = [(word, _REPEAT.fullmatch(word)) for word in text.split()]
+        return " ".join(f"{match[1]}+0x{match[2]}" if match else word for word, match in words)
     return f"{text}+0x{minutes}"
 
 
@@ -187,7 +188,7 @@ def mutations(rule: Rule, scale: float = 1) -> list[tuple[str, Rule]]:
     for index, node in enumerate(_deciding(tree)):
         for words, text in _changed(node, scale):
             mutated = _replaced(tree, index, text)
-            found.append((f"{rule.alert}: {words}", replace(rule, expr=mutated)))
+            found.append((f"{rule.alert}, {index + 1}: {words}", replace(rule, expr=mutated)))
     return found
 
 

@@ -284,3 +284,25 @@ def table(groups: Sequence[Group]) -> str:
 def _repeated(names: Iterable[str]) -> list[str]:
     counted = [name for name in names if name]
     return sorted({name for name in counted if counted.count(name) > 1})
+
+
+def with_table(page: str, groups: Sequence[Group]) -> str:
+    """The page with the table of alerts between its two marks."""
+    begin, end = "<!-- alerts: generated -->\n", "<!-- alerts: end -->\n"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise RulesError([f"the page must have {begin.strip()} and {end.strip()} once each"])
+    head, _, rest = page.partition(begin)
+    return f"{head}{begin}\n{table(groups)}\n{end}{rest.partition(end)[2]}"
+
+
+def main() -> int:
+    """Write the table of docs/alerts.md from the rule files."""
+    project = Path(__file__).resolve().parents[3]
+    page = project / "docs" / "alerts.md"
+    groups = [*load(project / "observability" / "rules"), *load(project / "observability" / "loki-rules")]
+    page.write_text(with_table(page.read_text(encoding="utf-8"), groups), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

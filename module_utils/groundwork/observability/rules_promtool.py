@@ -85,11 +85,12 @@ def run(program: Path, arguments: list[str], timeout: float = 300) -> Answer:
     """What promtool says; raises PromtoolError when it does not run."""
     try:
         done = subprocess.run(
-            [str(program), *arguments], capture_output=True, text=True, timeout=timeout, check=False
-        )
+            [str(program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
+            check=False,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PromtoolError(f"{program} {' '.join(arguments[:2])}: {error}") from error
-    return Answer(done.returncode == 0, done.stdout + done.stderr)
+    return Answer(done.returncode == 0, done.stdout)
 
 
 def check(program: Path, text: str) -> list[str]:
