@@ -16,8 +16,8 @@ options:
   url: {description: "The observability stack's load balancer, without path.", type: str, required: true}
   routes: {description: The route table file., type: path, required: true}
   tenant: {description: Tenant id., type: str, required: true}
-  folders:
-    description: For each ruler (mimir, loki) the folder of its rule files. Every C(*.yml) of it is taken.
+  files:
+    description: For each ruler (mimir, loki) its rule files, name to text.
     type: dict
     required: true
   docs_url:
@@ -29,7 +29,7 @@ options:
     type: int
     default: 0
 attributes:
-  check_mode: {support: full, description: Reads and plans only.}
+  check_mode: {support: full, description: "Reads and plans only; with nothing to change, O(wait) is obeyed."}
   diff_mode: {support: full, description: "By ruler, only the groups that change."}
 author: Groundwork
 """
@@ -40,7 +40,7 @@ EXAMPLES = r"""
     url: http://lgtm.prod.internal
     routes: terraform/routes.yml
     tenant: prod
-    folders: {mimir: observability/rules, loki: observability/loki-rules}
+    files: {mimir: {kafka.yml: "{{ lookup('ansible.builtin.file', 'observability/rules/kafka.yml') }}"}}
     wait: 180
 """
 
@@ -62,7 +62,7 @@ def main() -> None:
             "url": {"type": "str", "required": True},
             "routes": {"type": "path", "required": True},
             "tenant": {"type": "str", "required": True},
-            "folders": {"type": "dict", "required": True},
+            "files": {"type": "dict", "required": True},
             "docs_url": {"type": "str", "default": ""},
             "wait": {"type": "int", "default": 0},
         },
@@ -71,9 +71,7 @@ def main() -> None:
     p = module.params
     try:
         table = routes.load(p["routes"])
-        outcome = rules_sync.sync(
-            table, p["url"], p["tenant"], p["folders"], p["docs_url"], module.check_mode, p["wait"]
-        )
+        outcome = rules_sync.sync(table, p["url"], p["tenant"], p["files"], p["docs_url"], module.check_mode, p["wait"])
     except (routes.RouteError, rules.RulesError, RulerError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**outcome)

@@ -146,9 +146,12 @@ def _file(one: Case, rule_file: str, contract: Contract) -> dict[str, Any]:
         {
             "interval": "1m",
             "input_series": [
-                {"series": _series(name, contract), "values": _values(value, one.row.at)} for name, value in world.items()
+                {"series": _series(name, contract), "values": _values(value, one.row.at)}
+                for name, value in world.items()
             ],
-            "promql_expr_test": [{"expr": asked, "eval_time": f"{one.row.at}m", "exp_samples": firing if fires else []}],
+            "promql_expr_test": [
+                {"expr": asked, "eval_time": f"{one.row.at}m", "exp_samples": firing if fires else []}
+            ],
         }
         for fires, worlds in ((True, one.row.fire), (False, one.row.quiet))
         for world in worlds

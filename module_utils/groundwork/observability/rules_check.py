@@ -71,13 +71,17 @@ def _absences(groups: list[Group], listed: contract.Contract) -> list[str]:
     by_name = {rule.alert: rule for rule in rules.alerts(groups)}
     problems = []
     for job in listed.jobs:
-        absent = [rule for name, rule in by_name.items() if name.endswith("Absent") and f'up{{job="{job}"}})' in rule.expr]
+        absent = [
+            rule for name, rule in by_name.items() if name.endswith("Absent") and f'up{{job="{job}"}})' in rule.expr
+        ]
         if not any(rule.expr.endswith(f'group by (env) (up{{job="{job}"}})') for rule in absent):
             problems.append(f"job {job} has no alert on its absence")
         names = rules.needed(groups, listed, job)
         if not names:
             continue
-        missing = [rule for name, rule in by_name.items() if name.endswith("MetricsMissing") and f'job="{job}"' in rule.expr]
+        missing = [
+            rule for name, rule in by_name.items() if name.endswith("MetricsMissing") and f'job="{job}"' in rule.expr
+        ]
         wanted = rules.missing_expression(job, names)
         if not missing:
             problems.append(f"job {job} has no alert on missing metrics: {wanted}")

@@ -147,7 +147,9 @@ def _refused(ruler: Ruler, what: str, status: int, text: str, done: int = 0) -> 
 
 def diff(plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
     """(before, after) by namespace/group: only what changes."""
-    before = {f"{ns}/{name}": plan.before[(ns, name)] for ns, name in [*plan.put, *plan.delete] if (ns, name) in plan.before}
+    before = {
+        f"{ns}/{name}": plan.before[(ns, name)] for ns, name in [*plan.put, *plan.delete] if (ns, name) in plan.before
+    }
     return before, {f"{ns}/{name}": group for (ns, name), group in plan.put.items()}
 
 

@@ -35,31 +35,32 @@ def sync(
     table: RouteTable,
     url: str,
     tenant: str,
-    folders: Mapping[str, str],
+    files: Mapping[str, Mapping[str, str]],
     docs_url: str,
     check_mode: bool,
     wait: int,
 ) -> dict[str, Any]:
     """Plan for every ruler, then change them; returns the module's result."""
-    unknown = sorted(set(folders) - set(USES))
+    unknown = sorted(set(files) - set(USES))
     if unknown:
         raise RulerError(f"no ruler {', '.join(unknown)}; there are: {', '.join(USES)}")
     headers = {table.tenant_header: tenant}
     plans = {}
     names: dict[str, list[str]] = {}
-    for name, folder in folders.items():
+    for name, texts in files.items():
         path = table.path(USES[name])
         ruler = rules_ruler.Ruler(name, url.rstrip("/") + rules_ruler.base_of(path), headers)
         namespace = path.rpartition("/")[2]
-        groups = with_docs(rules.load(folder), docs_url)
+        groups = with_docs(rules.load_texts(texts), docs_url)
         names[name] = [group.name for group in groups]
         wanted = {namespace: [group.plain() for group in groups]}
         plans[name] = (ruler, rules_ruler.make_plan(wanted, rules_ruler.read(ruler), [namespace]))
     if not check_mode:
         for ruler, plan in plans.values():
             rules_ruler.apply(ruler, plan)
-        if wait and "mimir" in plans:
-            _verify(table, url, headers, names["mimir"], wait)
+    # In check mode the ruler has other rules as long as there is something to change.
+    if wait and "mimir" in plans and not (check_mode and plans["mimir"][1].changed):
+        _verify(table, url, headers, names["mimir"], wait)
     diffs = {name: rules_ruler.diff(plan) for name, (_, plan) in plans.items() if plan.changed}
     return {
         "changed": bool(diffs),
