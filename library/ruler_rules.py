@@ -71,7 +71,9 @@ def main() -> None:
     p = module.params
     try:
         table = routes.load(p["routes"])
-        outcome = rules_sync.sync(table, p["url"], p["tenant"], p["files"], p["docs_url"], module.check_mode, p["wait"])
+        outcome = rules_sync.sync(
+            table, p["url"], p["tenant"], p["files"], docs_url=p["docs_url"], check_mode=module.check_mode, wait=p["wait"]
+        )
     except (routes.RouteError, rules.RulesError, RulerError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**outcome)

@@ -164,7 +164,7 @@ def health(url: str, headers: Mapping[str, str], names: Sequence[str]) -> dict[s
         groups = json.loads(text)["data"]["groups"]
     except (ValueError, KeyError, TypeError) as error:
         raise RulerError(f"{url} answers, and not with rules. Is the path's rule in the load balancer?") from error
-    problems: dict[str, str] = {name: "not loaded" for name in names}
+    problems: dict[str, str] = dict.fromkeys(names, "not loaded")
     for group in groups:
         if group["name"] not in problems:
             continue

@@ -36,6 +36,7 @@ def sync(
     url: str,
     tenant: str,
     files: Mapping[str, Mapping[str, str]],
+    *,
     docs_url: str,
     check_mode: bool,
     wait: int,
