@@ -56,7 +56,8 @@ def check(project: Path, promtool: Path | None) -> Report:
         report.problems += [
             f"{group.file}: {rule.name}: {problem}" for rule in group.rules for problem in logql_problems(rule)
         ]
-    report.problems += _absences(metrics, listed)
+    if not report.problems:
+        report.problems += _absences(metrics, listed)
     if promtool is not None:
         for path in sorted((project / "observability" / "rules").glob("*.yml")):
             said = rules_promtool.check(promtool, path.read_text(encoding="utf-8"))
