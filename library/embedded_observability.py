@@ -37,6 +37,10 @@ options:
     description: Scrape jobs by name, each a list of address (host:port) and labels.
     type: dict
     default: {}
+  rules:
+    description: Rule files of Prometheus, name to text. A folder of theirs is made, checked by promtool, and named in the configuration.
+    type: dict
+    default: {}
   environment_name:
     description: Value of the label C(env) on what Prometheus says about itself.
     type: str
@@ -96,6 +100,7 @@ def main() -> None:
             "upstreams": {"type": "dict", "required": True},
             "tenants": {"type": "list", "elements": "str", "required": True},
             "jobs": {"type": "dict", "default": {}},
+            "rules": {"type": "dict", "default": {}},
             "environment_name": {"type": "str", "required": True},
             "resolver": {"type": "str", "required": True},
             "prometheus_url": {"type": "str", "required": True},
@@ -108,9 +113,11 @@ def main() -> None:
         nginx = embedded.render_nginx(
             routes.load(p["routes"]), embedded.upstreams_from(p["upstreams"]), p["tenants"], p["resolver"]
         )
-        prometheus = embedded.render_prometheus(embedded.jobs_from(p["jobs"]), environment=p["environment_name"])
+        prometheus = embedded.render_prometheus(
+            embedded.jobs_from(p["jobs"]), environment=p["environment_name"], rules=p["rules"]
+        )
         programs = [
-            embedded_podman.prometheus(p["estate"], Path(p["directory"]), prometheus, p["prometheus_url"]),
+            embedded_podman.prometheus(p["estate"], Path(p["directory"]), prometheus, p["prometheus_url"], p["rules"]),
             embedded_podman.proxy(p["estate"], Path(p["directory"]), nginx, p["proxy_url"]),
         ]
         outcome = embedded_apply.apply(programs, module.check_mode)

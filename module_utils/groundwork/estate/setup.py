@@ -61,6 +61,12 @@ def _alloy_syntax() -> bool:
     return alloysyntax.build(_say)
 
 
+def _promtool() -> bool:
+    from ..observability import rules_promtool
+
+    return rules_promtool.install(_say)
+
+
 def _actionlint() -> bool:
     from . import actionlint
 
@@ -75,6 +81,7 @@ def steps() -> Iterator[tuple[str, Step]]:
         yield f"image {name}", functools.partial(images.build, name, _say)
     yield "Apache Kafka archive from its published artifacts", _kafka_archive
     yield "checker of Alloy's configuration syntax", _alloy_syntax
+    yield "checker of alert rules", _promtool
     yield "policy checker", policy.install
     yield "linter of GitHub workflows", _actionlint
     yield "activation script .groundwork/activate", _activate_script

@@ -84,7 +84,7 @@ def _selector(node: Any) -> Selector:
     matchers = [
         Matcher(one.name, operators[str(one.op).rpartition(".")[2]], one.value) for one in node.matchers.matchers
     ]
-    names = (node.name,) if node.name else ()
+    names: tuple[str, ...] = (node.name,) if node.name else ()
     for one in matchers:
         if one.label == "__name__" and one.operator in {"=", "=~"} and _NAMES.fullmatch(one.value):
             names = tuple(one.value.split("|"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,8 @@ from .routes import Route, RouteTable, federation
 PREFIX = "/prometheus"
 #: Why a request is refused, by the state of its tenant header.
 _REFUSED = {"missing": "missing tenant", "unknown": "unknown tenant", "several": "several tenants are for reading"}
+# Where the container sees its configuration.
+CONFIGURATION = "/etc/groundwork"
 _TENANT = re.compile(r"[A-Za-z0-9!\-_.*'()]{1,150}")
 
 
@@ -160,10 +163,22 @@ def _nginx_regex(pattern: str) -> str:
     return "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
 
 
+def rules_folder(rules: Mapping[str, str]) -> str:
+    """Name of the folder of exactly these rule files: other files are another folder, so that Prometheus' configuration
+    names them, and they can be checked before anything uses them."""
+    digest = hashlib.sha256(json.dumps(sorted(rules.items())).encode())
+    return f"rules-{digest.hexdigest()[:12]}"
+
+
 def render_prometheus(
-    jobs: Mapping[str, Sequence[Target]], interval: str = "15s", out_of_order: str = "30m", environment: str = "local"
+    jobs: Mapping[str, Sequence[Target]],
+    interval: str = "15s",
+    out_of_order: str = "30m",
+    environment: str = "local",
+    rules: Mapping[str, str] | None = None,
 ) -> str:
     """prometheus.yml: one static job each, the labels and (role alloy) the interval that Alloy has in production.
+    `rules` are rule files, name to text; they lie beside it, in the folder of `rules_folder`.
 
     A broker's exporter takes seconds to answer where everything shares two processors: asked more often it never did.
     """
@@ -196,6 +211,7 @@ def render_prometheus(
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
         # What an agent sends after an outage is older than what was stored meanwhile.
         "storage": {"tsdb": {"out_of_order_time_window": out_of_order}},
+        **({"rule_files": [f"{CONFIGURATION}/{rules_folder(rules)}/*.yml"]} if rules else {}),
         "scrape_configs": scrapes,
     }
     header = "# Written by Groundwork from the inventory; changes here are overwritten.\n"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,11 +24,22 @@ class ApplyError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Files that a configuration names. `kind` is what the names of all such folders begin with."""
+
+    kind: str
+    name: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Program:
     """One program of the embedded stack.
 
     `url` answers control requests from this machine; `path` is the file that the container sees in its read-only
     folder; `run` runs a command in the container with standard input and returns (exit status, output).
+    `beside` is a folder next to the file with the files that the content names (name to text): its name says its content,
+    so it is written before the check, and those that only an older content named are removed after the reload.
     """
 
     name: str
@@ -37,6 +49,7 @@ class Program:
     reload: tuple[str, ...] | str
     ready: str
     run: Callable[[tuple[str, ...], str | None], tuple[int, str]]
+    beside: Beside | None = None
 
 
 @dataclass
@@ -50,23 +63,75 @@ def apply(programs: list[Program], check_mode: bool) -> Outcome:
     """Configure every program whose file, or whose last successful reload, is not what is wanted."""
     outcome = Outcome()
     stale = []
+    before: dict[str, str] = {}
     for program in programs:
         have = program.path.read_text(encoding="utf-8") if program.path.exists() else ""
-        if have == program.content and _loaded(program) == _digest(program.content):
+        if have == program.content and _loaded(program) == _digest(program.content) and _whole(program):
             continue
         stale.append(program)
         outcome.changed.append(program.name)
-        outcome.before[program.name], outcome.after[program.name] = have, program.content
+        outcome.before[program.name] = have + _text_beside(program)
+        outcome.after[program.name] = program.content + _text(program.beside.files if program.beside else {})
+        before[program.name] = have
     if check_mode:
         return outcome
     # All checks before the first write, so that one bad file leaves everything as it was.
     for program in stale:
+        _write_beside(program)
         status, output = program.run(program.check, program.content)
         if status:
             raise ApplyError(f"{program.name} refuses its configuration, nothing was changed:\n{output.strip()}")
     for program in stale:
-        _swap(program, outcome.before[program.name])
+        _swap(program, before[program.name])
+        _remove_superseded(program)
     return outcome
+
+
+def _folders(program: Program) -> list[Path]:
+    """The folders of this kind that are there."""
+    if program.beside is None:
+        return []
+    return sorted(path for path in program.path.parent.glob(f"{program.beside.kind}*") if path.is_dir())
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _text(files: Mapping[str, str]) -> str:
+    return "".join(f"\n# {name}\n{text}" for name, text in sorted(files.items()))
+
+
+def _text_beside(program: Program) -> str:
+    return _text({name: text for folder in _folders(program) for name, text in _texts(folder).items()})
+
+
+def _whole(program: Program) -> bool:
+    """Whether the folder beside is as it was written."""
+    if program.beside is None:
+        return True
+    folder = program.path.parent / program.beside.name
+    return folder.is_dir() and _texts(folder) == dict(program.beside.files)
+
+
+def _write_beside(program: Program) -> None:
+    if program.beside is None or _whole(program):
+        return
+    folder = program.path.parent / program.beside.name
+    staged = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(staged, ignore_errors=True)
+    for name, text in program.beside.files.items():
+        _write(staged / name, text)
+    staged.chmod(0o755)
+    if folder.exists():
+        shutil.rmtree(folder)
+    staged.rename(folder)
+
+
+def _remove_superseded(program: Program) -> None:
+    for folder in _folders(program):
+        if program.beside is None or folder.name != program.beside.name:
+            shutil.rmtree(folder)
 
 
 def _swap(program: Program, before: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..estate.podman import WRAPPER, PodmanError
-from .embedded import PREFIX
-from .embedded_apply import Program
+from .embedded import PREFIX, rules_folder
+from .embedded_apply import Beside, Program
 
 
 def run_in(container: str, command: tuple[str, ...], stdin: str | None) -> tuple[int, str]:
@@ -22,7 +23,8 @@ def run_in(container: str, command: tuple[str, ...], stdin: str | None) -> tuple
     return done.returncode, done.stdout + done.stderr
 
 
-def prometheus(estate: str, directory: Path, content: str, url: str) -> Program:
+def prometheus(estate: str, directory: Path, content: str, url: str, rules: Mapping[str, str] | None = None) -> Program:
+    """`rules` are the rule files that the content names; promtool checks them with it."""
     container = f"groundwork-{estate}-prometheus"
     return Program(
         name="prometheus",
@@ -32,6 +34,7 @@ def prometheus(estate: str, directory: Path, content: str, url: str) -> Program:
         reload=f"{url}{PREFIX}/-/reload",
         ready=f"{url}{PREFIX}/-/ready",
         run=lambda command, stdin: run_in(container, command, stdin),
+        beside=Beside("rules-", rules_folder(rules), rules) if rules else None,
     )
 
 

@@ -86,21 +86,27 @@ def milliseconds(duration: str) -> int:
 
 def load(folder: str | Path) -> list[Group]:
     """All groups of the *.yml files in `folder`, in the order of the files' names; raises RulesError."""
+    folder = Path(folder)
+    try:
+        texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yml"))}
+    except OSError as error:
+        raise RulesError([f"{error.filename} cannot be read: {error.strerror}"]) from error
+    if not texts:
+        raise RulesError([f"{folder} has no *.yml file"])
+    return load_texts(texts)
+
+
+def load_texts(texts: Mapping[str, str]) -> list[Group]:
+    """All groups of rule files by name; raises RulesError with everything that is wrong with their shape."""
     import yaml
 
-    folder = Path(folder)
     problems: list[str] = []
     groups: list[Group] = []
-    files = sorted(folder.glob("*.yml"))
-    if not files:
-        raise RulesError([f"{folder} has no *.yml file"])
-    for path in files:
+    for name, text in sorted(texts.items()):
         try:
-            groups += parse(yaml.safe_load(path.read_text(encoding="utf-8")), path.name)
-        except OSError as error:
-            problems.append(f"{path.name}: cannot be read: {error.strerror}")
+            groups += parse(yaml.safe_load(text), name)
         except yaml.YAMLError as error:
-            problems.append(f"{path.name}: is not YAML: {error}")
+            problems.append(f"{name}: is not YAML: {error}")
         except RulesError as error:
             problems += error.problems
     problems += [f"group {name} is there twice" for name in _repeated(one.name for one in groups)]
@@ -122,7 +128,9 @@ def parse(data: Any, file: str) -> list[Group]:
             problems.append(f"{file}: a group must have a name and at least one rule")
             continue
         problems += [f"{file}: group {name}: unknown key {key}" for key in set(one) - {"name", "interval", "rules"}]
-        rules = [_rule(rule, f"{file}: group {name}, rule {index + 1}", problems) for index, rule in enumerate(one["rules"])]
+        rules = [
+            _rule(rule, f"{file}: group {name}, rule {index + 1}", problems) for index, rule in enumerate(one["rules"])
+        ]
         groups.append(Group(file, name, tuple(rule for rule in rules if rule), str(one.get("interval", ""))))
     if problems:
         raise RulesError(problems)
@@ -138,7 +146,10 @@ def _rule(data: Any, where: str, problems: list[str]) -> Rule | None:
         problems.append(f"{where}: must be an alert or a record")
         return None
     problems += [f"{where}: unknown key {key}" for key in sorted(set(data) - known)]
-    texts = {key: {str(name): str(value) for name, value in (data.get(key) or {}).items()} for key in ("labels", "annotations")}
+    texts = {
+        key: {str(name): str(value) for name, value in (data.get(key) or {}).items()}
+        for key in ("labels", "annotations")
+    }
     return Rule(
         expr=data["expr"].strip(),
         alert=str(data.get("alert", "")),
@@ -284,3 +295,25 @@ def table(groups: Sequence[Group]) -> str:
 def _repeated(names: Iterable[str]) -> list[str]:
     counted = [name for name in names if name]
     return sorted({name for name in counted if counted.count(name) > 1})
+
+
+def with_table(page: str, groups: Sequence[Group]) -> str:
+    """The page with the table of alerts between its two marks."""
+    begin, end = "<!-- alerts: generated -->\n", "<!-- alerts: end -->\n"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise RulesError([f"the page must have {begin.strip()} and {end.strip()} once each"])
+    head, _, rest = page.partition(begin)
+    return f"{head}{begin}\n{table(groups)}\n{end}{rest.partition(end)[2]}"
+
+
+def main() -> int:
+    """Write the table of docs/alerts.md from the rule files."""
+    project = Path(__file__).resolve().parents[3]
+    page = project / "docs" / "alerts.md"
+    groups = [*load(project / "observability" / "rules"), *load(project / "observability" / "loki-rules")]
+    page.write_text(with_table(page.read_text(encoding="utf-8"), groups), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
