@@ -434,7 +434,7 @@ def play(folder: Path, url: str, *arguments: str) -> subprocess.CompletedProcess
     return subprocess.run(
         ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", "ansible_python_interpreter={{ ansible_playbook_python }}",
          str(folder / "play.yml"), *arguments],
-        cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 
