@@ -67,16 +67,12 @@ def open_metrics(contract: Mapping[str, Any], end: float) -> str:
     common = {
         host: {"env": "local", "host": host, "az": "a", "service": "shared", **more} for host, more in HOSTS.items()
     }
-    for job, entry in contract["jobs"].items():
+    for job in contract["jobs"]:
         for host in HOSTS:
             labels = {**common[host], "job": job, "instance": f"{host}:{job}"}
             lines += _samples("up", labels, start, lambda age: 1)
-    seen = set()
     for job, entry in contract["jobs"].items():
         for metric, told in entry["metrics"].items():
-            if metric in seen:
-                continue
-            seen.add(metric)
             for name, more in _series(metric, told["type"]):
                 for host in HOSTS:
                     base = {**common[host], "job": job, "instance": f"{host}:{job}", **more}

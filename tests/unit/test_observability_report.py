@@ -85,7 +85,7 @@ def test_every_query_of_every_dashboard_answers(panels: list[report_data.Panel])
         for query, answer in zip(panel.queries, panel.answers or [[]] * len(panel.queries), strict=True)
         if not answer
     }
-    assert not wrong
+    assert not wrong, "\n".join(f"{query}: {words}" for query, words in wrong.items())
     assert {panel.state for panel in panels} == {"data", "elsewhere"}
     assert sum(panel.state == "data" for panel in panels) > 140
 

@@ -56,6 +56,8 @@ def page(models: Sequence[Mapping[str, Any]], panels: Sequence[Panel], span: Spa
     """The report as HTML."""
     from . import report_plots
 
+    shown = {model["uid"] for model in models}
+    panels = [panel for panel in panels if panel.dashboard in shown]
     by_dashboard = {model["uid"]: {p.model["id"]: p for p in panels if p.dashboard == model["uid"]} for model in models}
     parts = [
         "<!doctype html>",
