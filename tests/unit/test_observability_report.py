@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import browser
 import prometheus_server
 import pytest
 import yaml
@@ -91,10 +93,15 @@ def test_every_query_of_every_dashboard_answers(panels: list[report_data.Panel])
 
 
 @pytest.fixture(scope="module")
-def page(panels: list[report_data.Panel]) -> Page:
+def text(panels: list[report_data.Panel]) -> str:
     # All numbers and tables, and the pictures of one dashboard: drawing all of them takes a minute of processor.
     chosen = [one for one in MODELS if one["uid"] in {"groundwork-estate", "groundwork-load-balancer"}]
-    return Page(report.page(chosen, panels, Span.last(0.9), "Estate <local>"))
+    return report.page(chosen, panels, Span.last(0.9), "Estate <local>")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
 
 
 def test_the_page_holds_the_data(page: Page) -> None:
@@ -102,8 +109,13 @@ def test_the_page_holds_the_data(page: Page) -> None:
     running = next(one for text, one in by_title.items() if text.startswith("Brokers running"))
     # Two hosts have state 1 there, and 3 is running.
     assert "✗ 0" in running["text"] and "critical" in running["classes"]
+    # Two of what must be one is as bad as none.
     active = next(one for text, one in by_title.items() if text.startswith("Active controllers"))
-    assert "✓ 2" in active["text"]
+    assert "✗ 2" in active["text"]
+    mysql = next(one for text, one in by_title.items() if text.startswith("MySQL"))
+    assert "✓ 1" in mysql["text"] and "good" in mysql["classes"]
+    jobs = next(one for text, one in by_title.items() if text.startswith("Targets by job"))
+    assert "JobUpDown" in jobs["text"] and "kafka20" in jobs["text"]
     processors = next(one for text, one in by_title.items() if text.startswith("Processors"))
     # Idle time rises a quarter of a second each second.
     assert processors["pictures"] == 1 and "local-kafka-2" in processors["text"] and "75.0 %" in processors["text"]
@@ -211,3 +223,22 @@ def test_a_legend_is_filled_by_labels() -> None:
     )
     assert (series.name, series.points, series.last) == ("h and", [(1.0, 2.0), (3.0, 4.0)], 4.0)
     assert re.match("host=h, x=1", report_data._name("", {"__name__": "a", "host": "h", "x": "1"}))
+
+
+LOOK = """JSON.stringify({
+  pictures: [...document.images].map((one) => [one.complete, one.naturalWidth, one.getBoundingClientRect().width]),
+  sideways: document.documentElement.scrollWidth - innerWidth,
+  narrow: [...document.querySelectorAll('figure')].filter((one) => one.getBoundingClientRect().width < 100).length,
+  asked: performance.getEntriesByType('resource').map((one) => one.name.slice(0, 60)),
+  red: getComputedStyle(document.querySelector('.value.critical')).backgroundColor,
+})"""
+
+
+@pytest.mark.parametrize("width", [1400, 500])
+def test_a_browser_shows_every_picture_and_asks_for_nothing(text: str, tmp_path: Path, width: int) -> None:
+    found = json.loads(browser.seen(text, LOOK, tmp_path, width))
+    assert len(found["pictures"]) == 6
+    assert all(complete and natural > 100 and shown > 100 for complete, natural, shown in found["pictures"])
+    assert all(one.startswith("data:") for one in found["asked"])
+    assert found["sideways"] <= 0 and found["narrow"] == 0
+    assert found["red"] == "rgb(198, 40, 40)"

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..estate.paths import PROJECT, WORK, Estate
 from . import dashboards, routes
-from .report_data import Panel, ReportError, Server, Span, collect, color_at, human
+from .report_data import MOST, Panel, ReportError, Server, Span, collect, color_at, human, rows
 
 FOLDER = WORK / "report"
 _GRADES = {"green": ("good", "✓"), "#EAB839": ("warning", "!"), "red": ("critical", "✗"), "blue": ("plain", "")}
@@ -40,6 +40,7 @@ figure { border: 1px solid var(--line); border-radius: .3rem; grid-column: span 
 figure img { background: #fff; display: block; height: auto; width: 100%; }
 figcaption { font-weight: 600; } figure p { color: #777; font-size: .85em; margin: .1rem 0 .3rem; }
 .value { border-radius: .3rem; color: #fff; display: block; font-size: 1.4rem; padding: .2rem .6rem; }
+.good, .warning, .critical, .plain { color: #fff; }
 .good { background: var(--good); } .warning { background: var(--warning); } .critical { background: var(--critical); }
 .plain { background: var(--plain); } .empty { background: #757575; }
 details { font-size: .85em; }
@@ -92,32 +93,35 @@ def _moment(at: float) -> str:
 
 def _attention(models: Sequence[Mapping[str, Any]], panels: Sequence[Panel]) -> str:
     titles = {model["uid"]: model["title"] for model in models}
-    rows = []
-    for panel in panels:
+    lines = []
+    # Red before yellow, else as the dashboards have them.
+    for panel in sorted(
+        panels, key=lambda one: one.model["type"] == "stat" and one.state == "data" and grade(one)[0] != "critical"
+    ):
         if panel.model["type"] != "stat" or panel.state != "data":
             continue
         name, sign = grade(panel)
         if name in {"warning", "critical"}:
             links = "".join(_link(one) for one in panel.model.get("links", ()))
-            rows.append(
+            lines.append(
                 f'<tr class="look"><td><span class="{name}">&nbsp;{sign}&nbsp;</span></td>'
                 f'<td><a href="#{_id(panel)}">{html.escape(panel.title)}</a></td>'
                 f'<td class="n">{html.escape(human(panel.series[0].last, panel.unit))}</td>'
                 f"<td>{html.escape(titles[panel.dashboard])}</td><td>{links}</td></tr>"
             )
-    if not rows:
+    if not lines:
         return "<h2>To look at</h2><p>Nothing is yellow or red.</p>"
-    return f"<h2>To look at</h2><table>{''.join(rows)}</table>"
+    return f"<h2>To look at</h2><table>{''.join(lines)}</table>"
 
 
 def _overview(models: Sequence[Mapping[str, Any]], panels: Sequence[Panel]) -> str:
-    rows = []
+    lines = []
     for model in models:
         states = [panel.state for panel in panels if panel.dashboard == model["uid"]]
         cells = "".join(f'<td class="n">{states.count(one)}</td>' for one in ("data", "none", "failed", "elsewhere"))
-        rows.append(f'<tr><td><a href="#{model["uid"]}">{html.escape(model["title"])}</a></td>{cells}</tr>')
+        lines.append(f'<tr><td><a href="#{model["uid"]}">{html.escape(model["title"])}</a></td>{cells}</tr>')
     heads = "".join(f"<th>{one}</th>" for one in ("Dashboard", "With data", "No data", "Failed", "Grafana only"))
-    return f"<h2>Panels</h2><table><tr>{heads}</tr>{''.join(rows)}</table>"
+    return f"<h2>Panels</h2><table><tr>{heads}</tr>{''.join(lines)}</table>"
 
 
 def _id(panel: Panel) -> str:
@@ -140,7 +144,7 @@ def _figure(panel: Panel, svg: Any) -> str:
         name, sign = grade(panel)
         body = f'<span class="value {name}">{sign} {html.escape(human(panel.series[0].last, panel.unit))}</span>'
     elif panel.model["type"] == "table":
-        body = _table(panel)
+        body = _rows(panel)
     else:
         data = base64.b64encode(svg(panel)).decode()
         body = f'<img alt="{html.escape(panel.title)}" src="data:image/svg+xml;base64,{data}">'
@@ -150,6 +154,13 @@ def _figure(panel: Panel, svg: Any) -> str:
         f'<figure id="{_id(panel)}" data-state="{panel.state}" style="--w:{width}"><figcaption>{html.escape(panel.title)}'
         f"</figcaption><p>{html.escape(panel.model['description'])} {links}</p>{body}</figure>"
     )
+
+
+def _rows(panel: Panel) -> str:
+    headings, lines = rows(panel)
+    head = "".join(f"<th>{html.escape(one)}</th>" for one in headings)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(one)}</td>' for one in line)}</tr>" for line in lines[:MOST])
+    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def _table(panel: Panel) -> str:

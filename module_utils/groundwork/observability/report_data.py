@@ -111,6 +111,21 @@ class Panel:
         return "data" if any(self.answers) else "none"
 
 
+def rows(panel: Panel) -> tuple[list[str], list[list[str]]]:
+    """A table panel as Grafana shows it: headings, and one row for the same labels in all queries."""
+    organize = next(one["options"] for one in panel.model["transformations"] if one["id"] == "organize")
+    order = sorted(organize["renameByName"], key=organize["indexByName"].__getitem__)
+    renamed = {name: str(organize["renameByName"][name]) for name in order}
+    labels = [name for name in renamed if not name.startswith("Value")]
+    found: dict[tuple[str, ...], list[str]] = {}
+    for column, answer in enumerate(panel.answers):
+        for one in sorted(answer, key=lambda one: one.last, reverse=True):
+            key = tuple(one.labels.get(name, "") for name in labels)
+            row = found.setdefault(key, [""] * len(panel.answers))
+            row[column] = human(one.last, panel.unit)
+    return list(renamed.values()), [[*key, *values] for key, values in found.items()]
+
+
 def color_at(steps: Sequence[tuple[float, str]], value: float) -> str:
     """The colour that thresholds give a value."""
     found = "blue"

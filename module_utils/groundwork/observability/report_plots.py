@@ -15,7 +15,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .report_data import Panel, color_at, human
+from .report_data import MOST, Panel, color_at, human, rows
 
 #: Colours that most people with a colour deficiency can tell apart (Okabe and Ito, 2008), then by line style.
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#B8A900")
@@ -38,8 +38,8 @@ def panel_svg(panel: Panel, width: float = 5.6, height: float = 2.9) -> bytes:
 def dashboard_png(model: Mapping[str, Any], panels: Sequence[Panel], path: Path, dpi: int = 90) -> None:
     """A whole dashboard as Grafana would lay it out, with the data of `panels`."""
     by_id = {panel.model["id"]: panel for panel in panels if panel.dashboard == model["uid"]}
-    rows = max(one["gridPos"]["y"] + one["gridPos"]["h"] for one in model["panels"])
-    width, height = 24 * UNIT_X, (rows + 2) * UNIT_Y
+    tallest = max(one["gridPos"]["y"] + one["gridPos"]["h"] for one in model["panels"])
+    width, height = 24 * UNIT_X, (tallest + 2) * UNIT_Y
     with mpl.rc_context({"font.size": 7}):
         figure = Figure(figsize=(width, height), facecolor="white")
         FigureCanvasAgg(figure)
@@ -53,6 +53,8 @@ def dashboard_png(model: Mapping[str, Any], panels: Sequence[Panel], path: Path,
             tall, wide = place["h"] * UNIT_Y / height, place["w"] / 24
             small = one["type"] == "stat"
             margin_x, margin_y = (0.005, 0.06) if small else (0.032, 0.16)
+            # Names of bars stand before them.
+            margin_x = 0.09 if one["type"] == "bargauge" else margin_x
             axes = figure.add_axes(
                 (
                     left + margin_x,
@@ -113,7 +115,10 @@ def _lines(axes: Axes, panel: Panel) -> None:
                 marker="." if len(one.points) == 1 else "",
             )
     bottom, top = axes.get_ylim()
-    axes.set_ylim(min(0.0, bottom) if panel.model["fieldConfig"]["defaults"].get("min") == 0 else bottom, top)
+    if panel.model["fieldConfig"]["defaults"].get("min") == 0:
+        bottom = min(0.0, bottom)
+    # Room for the names above the lines.
+    axes.set_ylim(bottom, top + 0.25 * (top - bottom))
     # A threshold that the data are far from would only flatten them.
     for start, color in panel.steps[1:]:
         if start <= axes.get_ylim()[1]:
@@ -142,8 +147,11 @@ def _bars(axes: Axes, panel: Panel) -> None:
 
 def _rows(axes: Axes, panel: Panel) -> None:
     _blank(axes)
-    lines = [f"{one.name}   {human(one.last, panel.unit)}"[:90] for one in panel.series]
-    axes.text(0.01, 0.97, "\n".join(lines), va="top", fontsize=6, family="monospace", transform=axes.transAxes)
+    headings, lines = rows(panel)
+    table = [[one[:40] for one in line] for line in (headings, *lines[:MOST])]
+    widths = [max(len(line[place]) for line in table) for place in range(len(headings))]
+    text = "\n".join("  ".join(one.ljust(width) for one, width in zip(line, widths, strict=True)) for line in table)
+    axes.text(0.01, 0.97, text, va="top", fontsize=6, family="monospace", transform=axes.transAxes)
 
 
 def _number(axes: Axes, panel: Panel) -> None:
