@@ -32,6 +32,15 @@ clean-cache: destroy-local ## remove images, archives and wheels too
 	-$(VENV)/bin/podman system reset --force
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/groundwork"
 
+.PHONY: report
+report: ## the estate's health as one HTML file: [HOURS=1] [URL=http://…/prometheus] [TENANT=local] [PICTURES=folder]
+	@python -m groundwork.observability.report --hours "$(or $(HOURS),1)" --url "$(URL)" --tenant "$(or $(TENANT),local)" \
+	  $(if $(PICTURES),--pictures "$(PICTURES)")
+
+.PHONY: open
+open: ## where Prometheus, the report and the dashboards are; opens the report where there is a browser
+	@python -m groundwork.observability.report --open --url "$(URL)" --tenant "$(or $(TENANT),local)"
+
 .PHONY: images
 images: ## build the container images of the embedded estate
 	python -m groundwork.estate.images

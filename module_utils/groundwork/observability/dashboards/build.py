@@ -128,6 +128,11 @@ def bad_below(critical: float, warning: float | None = None) -> dashboard.Thresh
     return thresholds(*steps)
 
 
+def exactly(value: float) -> dashboard.ThresholdsConfig:
+    """Green at this whole number, red at any other."""
+    return thresholds((None, RED), (value, GREEN), (value + 1, RED))
+
+
 def plain() -> dashboard.ThresholdsConfig:
     """A number that is neither good nor bad."""
     return thresholds((None, BLUE))

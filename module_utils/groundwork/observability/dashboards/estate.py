@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from .build import ENV, Target, bad_above, bad_below, bars, graph, listing, log_lines, make, number, plain
+from .build import ENV, Target, bad_above, bad_below, bars, exactly, graph, listing, log_lines, make, number, plain
 
 OFFLINE = ("Partitions without a leader", "breakglass-kafka.md#partitions-without-a-leader")
 NODE_LOST = ("A node is lost", "breakglass-kafka.md#a-node-is-lost")
@@ -34,7 +34,7 @@ def build() -> model.Dashboard:
                 ),
                 number(
                     "Active controllers", "none", "Exactly one is right: none means no quorum, two a split view.",
-                    Target('sum(kafka_controller_activecontrollercount{env=~"$env"})'), bad_below(1),
+                    Target('sum(kafka_controller_activecontrollercount{env=~"$env"})'), exactly(1),
                     runbook=("Voters of the quorum", "breakglass-kafka.md#voters-of-the-quorum"),
                 ),
                 number(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from .build import ENV, NODE_ID, Target, bad_above, bad_below, graph, listing, make, number, plain
+from .build import ENV, NODE_ID, Target, bad_above, bad_below, exactly, graph, listing, make, number, plain
 
 NODE = 'env=~"$env", node_id=~"$node_id"'
 VOTERS = ("Voters of the quorum", "breakglass-kafka.md#voters-of-the-quorum")
@@ -21,7 +21,7 @@ def build() -> model.Dashboard:
             [
                 number(
                     "Active controllers", "none", "Exactly one is right.",
-                    Target('sum(kafka_controller_activecontrollercount{env=~"$env"})'), bad_below(1), runbook=VOTERS,
+                    Target('sum(kafka_controller_activecontrollercount{env=~"$env"})'), exactly(1), runbook=VOTERS,
                 ),
                 number(
                     "Leader", "none", "Node id of the leader; -1 when a node does not know it.",
