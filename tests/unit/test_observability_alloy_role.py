@@ -33,9 +33,16 @@ PLAY = """
     - ansible.builtin.include_role: {name: alloy, tasks_from: preflight.yml, public: true}
     - ansible.builtin.copy:
         dest: "{{ out }}/{{ inventory_hostname }}.json"
-        content: "{{ {'files': alloy_files, 'environment': alloy_service_environment, 'secrets': alloy_service_secrets, 'unit': alloy_unit, 'groups': alloy_groups} | to_json }}"
+        content: "{{ seen | to_json }}"
         mode: "0600"
-      vars: {ansible_connection: local}
+      vars:
+        ansible_connection: local
+        seen:
+          files: "{{ alloy_files }}"
+          environment: "{{ alloy_service_environment }}"
+          secrets: "{{ alloy_service_secrets }}"
+          unit: "{{ alloy_unit }}"
+          groups: "{{ alloy_groups }}"
       delegate_to: localhost
 """
 
