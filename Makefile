@@ -45,6 +45,14 @@ open: ## where Prometheus, the report and the dashboards are; opens the report w
 images: ## build the container images of the embedded estate
 	python -m groundwork.estate.images
 
+.PHONY: alloy
+alloy: setup ## build the real Alloy from its Go module (half an hour, once); the next `make local` runs it
+	@python -m groundwork.estate.programs alloy
+
+.PHONY: loki
+loki: setup ## build the real Loki from its Go module (some minutes, once), for the drill `alloy`
+	@python -m groundwork.estate.programs loki
+
 .PHONY: problem-images
 problem-images: ## build and push the problem service's images: ENV=dev [TAG=1.0.0]
 	@python -m groundwork.problem_images --env "$(ENV)" --tag "$(TAG)"

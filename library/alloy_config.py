@@ -71,7 +71,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths: {description: Files that differed, returned: always, type: list, elements: str}
-reload: {description: 'C(not needed), C(done), C(not running) or C(restart)', returned: always, type: str}
+reload: {description: 'C(not needed), C(done), C(not running) or C(restart), this one in check mode too', returned: always, type: str}
 """
 
 from pathlib import Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,9 +34,16 @@ PLAY = """
     - ansible.builtin.include_role: {name: alloy, tasks_from: preflight.yml, public: true}
     - ansible.builtin.copy:
         dest: "{{ out }}/{{ inventory_hostname }}.json"
-        content: "{{ {'files': alloy_files, 'environment': alloy_service_environment, 'secrets': alloy_service_secrets, 'unit': alloy_unit, 'groups': alloy_groups} | to_json }}"
+        content: "{{ seen | to_json }}"
         mode: "0600"
-      vars: {ansible_connection: local}
+      vars:
+        ansible_connection: local
+        seen:
+          files: "{{ alloy_files }}"
+          environment: "{{ alloy_service_environment }}"
+          secrets: "{{ alloy_service_secrets }}"
+          unit: "{{ alloy_unit }}"
+          groups: "{{ alloy_groups }}"
       delegate_to: localhost
 """
 
@@ -142,3 +150,141 @@ def test_awkward_text_reaches_alloy_as_it_is(rendered: dict[str, dict[str, str]]
     for name, value in AWKWARD.items():
         line = next(one for one in text.splitlines() if one.strip().startswith(name + " "))
         assert json.loads(line.split(" = ", 1)[1].rstrip(",")) == value
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_exporters_run_on_the_first_host_of_the_group_alone(rendered: dict[str, dict[str, str]], env: str) -> None:
+    catalog = yaml.safe_load((PROJECT / "inventories" / env / "catalog.yml").read_text())
+    names = {"kafka_lag": "31-kafka-lag.alloy", "mysql": "32-mysql.alloy", "postgresql": "33-postgresql.alloy"}
+    wanted = {names[one] for one in ("kafka_lag", *catalog["databases"])}
+    found = {host: set(names.values()) & set(rendered[f"{env}-{host}"]) for host in HOSTS}
+    # ops-2 comes first in the inventory; the names' order decides.
+    assert found == {host: wanted if host == "ops-1" else set() for host in HOSTS}
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_passwords_are_in_the_environment_of_the_owner_and_nowhere_else(
+    everything: dict[str, dict[str, Any]], env: str
+) -> None:
+    for host in HOSTS:
+        one = everything[f"{env}-{host}"]
+        assert f"Pass{env}Word" not in json.dumps([one["files"], one["environment"], one["unit"]])
+        assert (f"Pass{env}Word" in json.dumps(one["secrets"])) == (host == "ops-1"), host
+    owner = everything[f"{env}-ops-1"]
+    asked = set(re.findall(r'sys\.env\("([A-Z_]+)"\)', "".join(owner["files"].values())))
+    assert asked == ({*owner["environment"], *owner["secrets"]}) - {"SSL_CERT_FILE"}
+
+
+def test_series_of_a_shared_thing_do_not_carry_the_owners_labels(rendered: dict[str, dict[str, str]]) -> None:
+    files = rendered["dev-ops-1"]
+    for name, instance in (("31-kafka-lag", "dev-kafka"), ("32-mysql", "mysql.dev.example:3306")):
+        rules = dict(re.findall(r'target_label = "(\w+)"\n\t\treplacement  = "([^"]+)"', files[f"{name}.alloy"]))
+        assert set(rules) == {"az", "host", "instance", "job", "role", "service"} and rules["instance"] == instance
+        assert "ops-1" not in files[f"{name}.alloy"]
+
+
+def test_every_scrape_has_its_job_and_a_limit(rendered: dict[str, dict[str, str]]) -> None:
+    text = "".join(rendered["dev-ops-1"].values()) + rendered["dev-kafka-1"]["30-kafka-metrics.alloy"]
+    scrapes = re.findall(r'prometheus\.scrape "\w+" \{\n(.*?)\n\}', text, re.DOTALL)
+    jobs = {re.search(r'job_name += "(\w+)"', one)[1] for one in scrapes}  # type: ignore[index]
+    assert jobs == {"alloy", "kafka", "kafka_lag", "mysql", "node", "postgresql"}
+    assert all(re.search(r"sample_limit += [1-9]\d+\n", one) for one in scrapes)
+    # An exporter's target has a job already, which wins over job_name.
+    assert set(re.findall(r'target_label = "job"\n\t\treplacement  = "(\w+)"', text)) == jobs - {"kafka"}
+
+
+def test_the_contracts_metrics_are_kept(rendered: dict[str, dict[str, str]]) -> None:
+    contract = PROJECT / "observability" / "metrics.yml"
+    # Whether it is there is for the contract's own tests to say.
+    jobs = yaml.safe_load(contract.read_text())["jobs"] if contract.is_file() else {}
+    files = rendered["dev-ops-1"]
+    for job, name in (("alloy", "00-agent"), ("mysql", "32-mysql"), ("postgresql", "33-postgresql")):
+        keep = re.compile(
+            json.loads(re.search(r'regex +=( ".+")\n\t\taction        = "keep"', files[f"{name}.alloy"])[1])
+        )  # type: ignore[index]
+        assert (
+            keep.fullmatch("up")
+            and keep.fullmatch("scrape_duration_seconds")
+            and not keep.fullmatch("go_gc_cycles_total")
+        )
+        wanted = jobs.get(job, {"metrics": {}})["metrics"]
+        assert [metric for metric in wanted if not keep.fullmatch(metric)] == []
+
+
+def pattern(text: str, attribute: str, number: int = 0) -> re.Pattern[str]:
+    """An expression of a file, as Python reads it: what is used of RE2 here is the same."""
+    found = re.findall(rf'{attribute} += ("(?:[^"\\]|\\.)*")', text)
+    return re.compile(json.loads(found[number]))
+
+
+def test_kafkas_lines_are_taken_apart(rendered: dict[str, dict[str, str]]) -> None:
+    text = rendered["dev-kafka-1"]["41-kafka-logs.alloy"]
+    layout = yaml.safe_load((PROJECT / "roles/kafka/templates/log4j2.yaml.j2").read_text().split("  Appenders:")[0])
+    assert layout["Configuration"]["Properties"]["Property"][0]["value"].startswith(
+        "[%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX}] %p %m"
+    )
+    line = "[2026-02-03T04:05:06.789Z] WARN Request failed trace_id=4bf92f3577b34da6a3ce929d0e0e4736 (kafka.server.X)"
+    assert pattern(text, "firstline").match(line) and not pattern(text, "firstline").match("\tat kafka.Kafka.main")
+    found = pattern(text, "expression").match(line)
+    assert found and found.groupdict() == {"time": "2026-02-03T04:05:06.789Z", "level": "WARN"}
+    assert 'template = "{{ ToLower .Value }}"' in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'level=info trace_id=4bf92f3577b34da6a3ce929d0e0e4736 msg="done"',
+        '{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","level":"info"}',
+        '{"trace-id": "4bf92f3577b34da6a3ce929d0e0e4736"}',
+        "GET / traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    ],
+)
+def test_trace_ids_are_found_and_are_no_labels(rendered: dict[str, dict[str, str]], line: str) -> None:
+    for name, number in (("40-journal", 0), ("41-kafka-logs", 1)):
+        text = rendered["dev-kafka-1"][f"{name}.alloy"]
+        found = pattern(text, "expression", number).search(line)
+        assert found and found["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+        assert not pattern(text, "expression", number).search("commit 4bf92f3577b34da6a3ce929d0e0e4736")
+        assert "trace_id" not in re.search(r"stage\.labels \{.*?\n\t\}", text + "stage.labels {\n\t}", re.DOTALL)[0]  # type: ignore[index]
+
+
+def test_the_journal_leaves_out_what_kafkas_files_have(rendered: dict[str, dict[str, str]]) -> None:
+    assert "stage.match" not in rendered["dev-ops-1"]["40-journal.alloy"]
+    selector = json.loads(re.search(r'selector +=( ".*")', rendered["dev-kafka-1"]["40-journal.alloy"])[1])  # type: ignore[index]
+    stream, _, expression = selector.partition(" |~ ")
+    assert stream == '{unit="kafka.service"}'
+    drop = re.compile(expression.strip("`"))
+    for line in (
+        "INFO Awaiting socket connections (kafka.network)",
+        "\tat java.base/java.lang.Thread.run",
+        "Caused by: java.io.X",
+    ):
+        assert drop.search(line), line
+    for line in ("java.lang.OutOfMemoryError: Java heap space", "Picked up JAVA_TOOL_OPTIONS", "INFORMATION"):
+        assert not drop.search(line), line
+
+
+def test_profiles_are_taken_where_they_are_asked_for_and_nowhere_else(everything: dict[str, dict[str, Any]]) -> None:
+    for host, one in everything.items():
+        asked = host == "profiled"
+        assert ("60-java-profiles.alloy" in one["files"]) == ("13-write-profiles.alloy" in one["files"]) == asked, host
+        assert f"User={'root' if asked else 'alloy'}\n" in one["unit"]
+        assert ("CapabilityBoundingSet=\n" in one["unit"]) == (not asked)
+
+
+def test_systemd_takes_the_unit(everything: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    program = tmp_path / "alloy"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    for host in ("dev-kafka-1", "dev-ops-1", "profiled"):
+        unit = everything[host]["unit"]
+        assert f"alloy run {'--stability.level=generally-available'} " in unit
+        path = tmp_path / "alloy.service"
+        path.write_text(unit.replace("ExecStart=/usr/bin/alloy", f"ExecStart={program}"))
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True, check=False
+        )
+        said = [line for line in done.stderr.splitlines() if "alloy.service" in line]
+        assert (done.returncode, said) == (0, []), done.stderr
+    assert everything["dev-kafka-1"]["groups"] == ["adm", "systemd-journal", "kafka"]
+    assert "SupplementaryGroups=adm systemd-journal\n" in everything["dev-ops-1"]["unit"]

@@ -70,6 +70,14 @@ def contents(folder: Folder) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.path.glob("*.alloy")}
 
 
+def with_environment(folder: Folder) -> Folder:
+    """The process that runs has this environment already: nothing of it is to be restarted."""
+    folder.environment_file.parent.mkdir(parents=True)
+    folder.environment_file.write_text(alloyfolder.environment_text(folder.environment))
+    folder.environment_file.chmod(0o640)
+    return folder
+
+
 def names(outcome: alloyfolder.Outcome) -> list[str]:
     return [change.path.name for change in outcome.changes]
 
@@ -150,7 +158,7 @@ def test_a_file_system_without_exchange(folder: Folder, monkeypatch: pytest.Monk
 
 
 def test_change_is_loaded(folder: Folder, alloy: str) -> None:
-    folder = replace(folder, url=alloy)
+    folder = replace(with_environment(folder), url=alloy)
     assert alloyfolder.apply(folder, check_mode=False).reload == "done"
     assert alloyfolder.apply(folder, check_mode=False).reload == "not needed"
     assert Alloy.reloads == ["".join(FILES.values())]
@@ -172,17 +180,42 @@ def test_refused_configuration_is_taken_back(folder: Folder, alloy: str, word: s
 
 
 def test_alloy_that_does_not_run_reads_it_at_its_start(folder: Folder) -> None:
-    outcome = alloyfolder.apply(replace(folder, url="http://127.0.0.1:9"), check_mode=False)
+    outcome = alloyfolder.apply(replace(with_environment(folder), url="http://127.0.0.1:9"), check_mode=False)
     assert outcome.reload == "not running"
     assert contents(folder) == FILES
 
 
 def test_run_that_was_killed_before_the_reload_is_made_good(folder: Folder, alloy: str) -> None:
-    folder = replace(folder, url=alloy)
+    folder = replace(with_environment(folder), url=alloy)
     alloyfolder.apply(folder, check_mode=False)
     (folder.path.parent / ".conf.d.reload-pending").touch()
     outcome = alloyfolder.apply(folder, check_mode=False)
     assert (outcome.changes, outcome.reload, len(Alloy.reloads)) == ([], "done", 2)
+
+
+def test_a_process_with_an_older_environment_is_restarted_and_not_asked_to_reload(folder: Folder, alloy: str) -> None:
+    folder = replace(with_environment(folder), url=alloy)
+    alloyfolder.apply(folder, check_mode=False)
+    # What the new folder needs, the running process does not have: asked to reload it would refuse.
+    later = replace(folder, environment={"TENANT": "local", "MORE": "x"}, files={"10-write.alloy": "// refuse\n"})
+    assert alloyfolder.apply(later, check_mode=True).reload == "restart"
+    assert contents(folder) == FILES
+    assert alloyfolder.apply(later, check_mode=False).reload == "restart"
+    assert contents(folder) == {"10-write.alloy": "// refuse\n"} and len(Alloy.reloads) == 1
+    # Another mode is no other environment.
+    folder.environment_file.chmod(0o644)
+    outcome = alloyfolder.apply(later, check_mode=False)
+    assert (names(outcome), outcome.reload) == (["environment"], "not needed")
+
+
+def test_the_environment_stays_when_the_folder_is_refused(folder: Folder, tmp_path: Path) -> None:
+    program = tmp_path / "alloy"
+    program.write_text("#!/bin/sh\n[ $1 = fmt ] || { echo 'no such component' >&2; exit 1; }\n")
+    program.chmod(0o755)
+    before = with_environment(folder).environment_file.read_text()
+    with pytest.raises(AlloyError, match="no such component"):
+        alloyfolder.apply(replace(folder, binary=str(program), environment={"MORE": "x"}), check_mode=False)
+    assert folder.environment_file.read_text() == before and not folder.path.exists()
 
 
 def test_the_hosts_program_is_asked_before_the_swap(folder: Folder, tmp_path: Path) -> None:

@@ -112,6 +112,11 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_each_user_has_a_secret_of_its_own(rendered: dict[str, Any]) -> None:
     secrets = {secret["name"]: secret for secret in rendered["mysql-secrets"]}
     assert rendered["postgresql-secrets"] == rendered["mysql-secrets"], "they are made in one call"
+    # The agent's logins have no database.
+    agents = {engine: secrets.pop(f"test-groundwork.monitoring-{engine}") for engine in ("mysql", "postgresql")}
+    for engine, secret in agents.items():
+        assert secret["defaults"] == {"username": "groundwork_monitoring"}, engine
+        assert set(secret["value"]) == {"engine", "host", "port"}, engine
     assert {name: (secret["defaults"]["username"], secret["value"]["dbname"]) for name, secret in secrets.items()} == {
         "test-plain-database": ("plain_user", "plain"),
         "test-all-database": ("all_user", "all"),

@@ -239,6 +239,14 @@ def connect(
             raw.close()
 
 
+def carry_out(connection: Connection, statement: Statement, doing: str, endpoint: Endpoint) -> None:
+    """Runs a statement; a failure says what failed, where, why and the remedy."""
+    try:
+        connection.run(statement)
+    except (pymysql.MySQLError, OSError) as error:
+        raise DatabaseError(explain(error, doing, endpoint)) from error
+
+
 def processes(connection: Connection) -> list[dict[str, Any]]:
     """The server's sessions: Id, User, Host, db, Time and more.
 

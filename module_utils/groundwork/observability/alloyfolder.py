@@ -88,13 +88,16 @@ def apply(folder: Folder, check_mode: bool) -> Outcome:
     gid = _gid(folder.group, missing_ok=check_mode)
     outcome = Outcome(changes=_plan(folder, gid))
     pending = _marker(folder).exists()
+    environment = [change for change in outcome.changes if change.path == folder.environment_file]
+    # The running process has the old environment: the folder may not be right for it. It is to be restarted.
+    restart = bool(folder.url) and any({"content", "missing"} & set(change.reasons) for change in environment)
+    if restart:
+        outcome.reload = "restart"
     if check_mode or not (outcome.changes or pending):
         return outcome
     for old in folder.path.parent.glob(f".{folder.path.name}.staged-*"):
         shutil.rmtree(old)
     in_folder = [change for change in outcome.changes if change.path != folder.environment_file]
-    # The running process has the old environment: the folder may not be right for it. It is to be restarted.
-    restart = len(in_folder) < len(outcome.changes)
     folder.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     if in_folder:
         staged = _stage(folder, gid)
@@ -106,10 +109,9 @@ def apply(folder: Folder, check_mode: bool) -> Outcome:
         finally:
             shutil.rmtree(staged, ignore_errors=True)
     # Last: a run that is killed before it finds the environment to differ, and has Alloy restarted.
-    if restart:
+    if environment:
         _write(folder.environment_file, environment_text(folder.environment), gid)
-    if folder.url and restart:
-        outcome.reload = "restart"
+    if restart:
         _marker(folder).unlink(missing_ok=True)
     elif folder.url and (in_folder or pending):
         outcome.reload = _reload_or_back(folder, swapped=bool(in_folder))

@@ -1,0 +1,283 @@
+"""The drill `alloy`: the real agent sends to the real Prometheus and Loki through the routing proxy; a broken configuration is refused;
+an outage of ten minutes loses no sample and no line; nobody else reads its secrets; the second run changes nothing."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from conftest import Drill
+from drills.harness import until
+from groundwork.estate import programs
+from groundwork.observability.web import request
+
+HOSTS = ("local-kafka-1", "local-ops-1")
+BROKER, OWNER = HOSTS
+TENANT = {"X-Scope-OrgID": "local"}
+#: Seconds between two scrapes, and of the outage.
+INTERVAL, OUTAGE = 15, 600
+FOLDER = "/etc/alloy/conf.d"
+DRILL_LOG = "/var/log/kafka/drill.log"
+#: A line a second into a file that Alloy reads, as Kafka writes it; ends with the file `stop`.
+WRITER = f"""
+import datetime, os, time
+number = 0
+with open("{DRILL_LOG}", "a", buffering=1) as out:
+    while not os.path.exists("/tmp/drill-stop"):
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        out.write(f"[{{now}}] WARN drill line {{number}} trace_id={{number:032x}} (drill)\\n")
+        number += 1
+        time.sleep(1)
+print(number)
+"""
+
+
+def play(drill: Drill, *arguments: str) -> Any:
+    return drill.run(
+        "tests/drills/alloy.yml", "-e", f"drill_loki={programs.path('loki')}", *arguments, nodes="alloy", timeout=2400
+    )
+
+
+@pytest.fixture(scope="module")
+def up(empty: Drill) -> Drill:
+    for name in ("alloy", "loki"):
+        programs.build(name, lambda text: print(text, flush=True))
+    run = play(empty)
+    assert run.code == 0, run.output[-8000:]
+    return empty
+
+
+# -- What the receivers have, asked through the proxy as everybody asks --------------------------------------------
+
+
+def proxy(drill: Drill) -> str:
+    return f"http://10.{drill.octet}.255.21"
+
+
+def metrics(drill: Drill, expression: str, headers: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    question = urllib.parse.urlencode({"query": expression})
+    status, text = request(
+        f"{proxy(drill)}/prometheus/api/v1/query?{question}", headers=TENANT if headers is None else headers
+    )
+    assert status == 200, (status, text)
+    return list(json.loads(text)["data"]["result"])
+
+
+def lines(drill: Drill, selector: str, since: float) -> list[tuple[dict[str, str], str]]:
+    question = urllib.parse.urlencode(
+        {
+            "query": selector,
+            "start": int(since * 1e9),
+            "end": int(time.time() * 1e9),
+            "limit": 20000,
+            "direction": "forward",
+        }
+    )
+    status, text = request(f"{proxy(drill)}/loki/api/v1/query_range?{question}", headers=TENANT, timeout=60)
+    assert status == 200, (status, text)
+    return [(one["stream"], line) for one in json.loads(text)["data"]["result"] for _, line in one["values"]]
+
+
+def own_metric(drill: Drill, host: str, name: str) -> float:
+    """The sum of a metric that Alloy has of itself now, asked on the host: it waits for no receiver."""
+    text = drill.on(
+        host,
+        "python3",
+        "-c",
+        "import urllib.request as r; print(r.urlopen('http://127.0.0.1:12345/metrics').read().decode())",
+    )
+    found = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.split("{", 1)[0].split(" ", 1)[0] == name]
+    return sum(map(float, found))
+
+
+def process(drill: Drill, host: str) -> str:
+    return drill.on(host, "systemctl", "show", "-p", "MainPID", "--value", "alloy").strip()
+
+
+def content(drill: Drill, host: str) -> str:
+    return drill.on(host, "sh", "-c", f"cd {FOLDER} && sha256sum *.alloy")
+
+
+# -- The drill, in order -------------------------------------------------------------------------------------------
+
+
+def test_metrics_and_logs_arrive_with_their_labels(up: Drill) -> None:
+    began = time.time() - 3600
+    wanted = (
+        {("node", host) for host in HOSTS}
+        | {("alloy", host) for host in HOSTS}
+        | {("kafka", BROKER), ("kafka_lag", "local-kafka")}
+    )
+
+    def there() -> set[tuple[str, str]]:
+        return {(one["metric"]["job"], one["metric"]["host"]) for one in metrics(up, "up == 1")}
+
+    until("every job of every host is up", lambda: wanted <= there(), 180)
+    for one in metrics(up, 'up{job!="prometheus"}'):
+        assert {"env", "host", "az", "service", "role", "instance", "job"} <= set(one["metric"]), one
+    # Exactly one host asks for the lag, whoever it is.
+    assert len(metrics(up, 'up{job="kafka_lag"}')) == 1
+    assert metrics(up, 'kafka_brokers{job="kafka_lag"} == 1')
+    until("Kafka's log is there", lambda: bool(lines(up, '{job="kafka", host="local-kafka-1"}', began)), 120)
+    kafka = lines(up, '{job="kafka", host="local-kafka-1"}', began)
+    assert (
+        {"info"}
+        <= {labels.get("level", "") for labels, _ in kafka}
+        <= {"trace", "debug", "info", "warn", "error", "fatal", ""}
+    )
+    for host in HOSTS:
+        until(
+            f"the journal of {host}", lambda host=host: bool(lines(up, f'{{job="journal", host="{host}"}}', began)), 120
+        )
+
+
+def test_nothing_goes_without_the_tenant(up: Drill) -> None:
+    for path in ("/prometheus/api/v1/query?query=up", "/loki/api/v1/labels"):
+        assert request(f"{proxy(up)}{path}")[0] == 401
+        assert request(f"{proxy(up)}{path}", headers={"X-Scope-OrgID": "other"})[0] == 401
+    assert own_metric(up, BROKER, "prometheus_remote_storage_samples_failed_total") == 0
+
+
+def test_nobody_else_reads_its_secrets(up: Drill) -> None:
+    for host in HOSTS:
+        shown = up.on(host, "sh", "-c", f"stat -c '%U:%G %a' /etc/alloy/environment {FOLDER}/*.alloy {FOLDER}")
+        assert sorted(set(shown.split("\n")) - {""}) == ["root:alloy 640", "root:alloy 750"], shown
+        for path in ("/etc/alloy/environment", f"{FOLDER}/10-write-metrics.alloy"):
+            up.on(host, "sh", "-c", f"! setpriv --reuid=nobody --regid=nogroup --clear-groups cat {path} 2>/dev/null")
+        assert up.on(host, "ps", "-o", "user=", "-p", process(up, host)).strip() == "alloy"
+    secret = json.loads(
+        up.aws("secretsmanager").get_secret_value(SecretId="local-groundwork.monitoring-kafka")["SecretString"]
+    )
+    assert secret["password"] in up.on(OWNER, "cat", "/etc/alloy/environment")
+    assert secret["password"] not in up.on(
+        OWNER, "sh", "-c", f"cat {FOLDER}/*.alloy; tr '\\0' ' ' < /proc/{process(up, OWNER)}/cmdline"
+    )
+
+
+def test_the_second_run_changes_nothing(up: Drill) -> None:
+    before = {host: process(up, host) for host in HOSTS}
+    run = play(up, "--tags", "drill_alloy", "--diff")
+    assert run.code == 0 and run.changed == {}, (run.changed, run.output[-6000:])
+    assert {host: process(up, host) for host in HOSTS} == before
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "message"),
+    [
+        # The checker of the control machine does not know this component's arguments; `alloy validate` does.
+        ("validate", 'prometheus.exporter.blackbox "broken" {\n\tno_such_argument = true\n}\n', "no_such_argument"),
+        # Right by every rule; it cannot be built, which only a reload finds.
+        ("reload", 'local.file "broken" {\n\tfilename = "/no/such/file"\n}\n', "/no/such/file"),
+    ],
+)
+def test_a_broken_configuration_is_refused_and_the_old_one_goes_on(
+    up: Drill, where: str, text: str, message: str
+) -> None:
+    before = {host: (process(up, host), content(up, host)) for host in HOSTS}
+    run = play(up, "--tags", "drill_alloy", "-e", json.dumps({"alloy_extra_files": {"90-broken.alloy": text}}))
+    assert run.code != 0, where
+    assert message in run.output and "refuses the new configuration" in run.output, run.output[-4000:]
+    assert {host: (process(up, host), content(up, host)) for host in HOSTS} == before
+    for host in HOSTS:
+        assert own_metric(up, host, "alloy_config_last_load_successful") == 1
+    now = time.time()
+    fresh = f'count(timestamp(up{{job="node"}}) > {now:.0f})'
+    until("metrics go on", lambda: metrics(up, fresh) != [] and metrics(up, fresh)[0]["value"][1] == "2", 90)
+    # A run without the broken file has nothing to do.
+    again = play(up, "--tags", "drill_alloy")
+    assert again.code == 0 and again.changed == {}, (again.changed, again.output[-4000:])
+
+
+@contextmanager
+def outage(up: Drill) -> Iterator[None]:
+    """Nothing answers where the receivers are."""
+    up.podman("stop", "--time", "1", up.container("lgtm"))
+    try:
+        yield
+    finally:
+        up.podman("start", up.container("lgtm"))
+
+
+def gaps(up: Drill, expression: str) -> dict[str, float]:
+    """By series, the longest time between two samples."""
+    found = {}
+    for one in metrics(up, expression):
+        times = [float(at) for at, _ in one["values"]]
+        assert len(times) > 2, one
+        found[f"{one['metric']['job']} {one['metric']['host']}"] = max(b - a for a, b in itertools.pairwise(times))
+    return found
+
+
+def test_an_outage_of_ten_minutes_loses_no_sample_and_no_line(up: Drill) -> None:
+    up.on(BROKER, "sh", "-c", f"rm -f /tmp/drill-stop; install -o kafka -g kafka -m 0640 /dev/null {DRILL_LOG}")
+    writer = subprocess.Popen(
+        ["podman", "exec", "-i", up.container(BROKER), "python3", "-c", WRITER], stdout=subprocess.PIPE, text=True
+    )
+    began = time.time()
+    try:
+        time.sleep(3 * INTERVAL)
+        with outage(up):
+            time.sleep(OUTAGE)
+        ended = time.time()
+        time.sleep(2 * INTERVAL)
+    finally:
+        up.on(BROKER, "touch", "/tmp/drill-stop")
+        said, _ = writer.communicate(timeout=60)
+    written = int(said)
+    assert written > OUTAGE * 0.8, written
+
+    # Metrics: what waited in the write-ahead log is sent, then every series has a sample for each scrape.
+    until(
+        "the newest sample is there", lambda: metrics(up, f'min(timestamp(up{{job="node"}})) > {ended:.0f}') != [], 120
+    )
+    until(
+        "nothing waits any more",
+        lambda: all(own_metric(up, host, "prometheus_remote_storage_samples_pending") < 1000 for host in HOSTS),
+    )
+    window = int(time.time() - began)
+    for job in ("node", "alloy", "kafka", "kafka_lag"):
+        longest = gaps(up, f'up{{job="{job}"}}[{window}s]')
+        print(f"outage of {OUTAGE} s: longest time between two samples of {job}: {longest}", flush=True)
+        assert longest and max(longest.values()) <= INTERVAL * 1.5, longest
+    for host in HOSTS:
+        for name in (
+            "prometheus_remote_storage_samples_failed_total",
+            "prometheus_remote_storage_samples_dropped_total",
+        ):
+            assert own_metric(up, host, name) == 0, (host, name)
+
+    # Logs: a batch is tried again within a minute; each line once, in order, with level and trace id.
+    def arrived() -> list[tuple[dict[str, str], str]]:
+        return lines(up, '{job="kafka", host="local-kafka-1"} |= "drill line"', began - 60)
+
+    until("every line is there", lambda: len(arrived()) >= written, 300)
+    found = arrived()
+    numbers = sorted(int(line.split("drill line ")[1].split()[0]) for _, line in found)
+    assert numbers == list(range(written)), f"{written} written, {len(numbers)} arrived, {len(set(numbers))} different"
+    labels = found[-1][0]
+    assert labels["level"] == "warn" and len(labels["trace_id"]) == 32, labels
+    assert own_metric(up, BROKER, "loki_write_dropped_entries_total") == 0
+    print(f"outage of {OUTAGE} s: {written} lines written, {len(numbers)} arrived", flush=True)
+
+
+def test_another_environment_restarts_it_and_another_file_does_not(up: Drill) -> None:
+    before = process(up, OWNER)
+    run = play(up, "--tags", "drill_alloy", "--limit", OWNER, "-e", "alloy_log_level=debug")
+    assert run.code == 0 and process(up, OWNER) == before, run.output[-4000:]
+    run = play(
+        up,
+        "--tags",
+        "drill_alloy",
+        "--limit",
+        OWNER,
+        "-e",
+        json.dumps({"alloy_environment": {"DRILL": "a b"}}),
+    )
+    assert run.code == 0 and process(up, OWNER) != before, run.output[-4000:]
