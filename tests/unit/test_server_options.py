@@ -71,7 +71,7 @@ def test_a_reference_page() -> None:
 
 
 def test_a_manifest_and_what_it_leaves_out() -> None:
-    manifest = "words\n```yaml\nserver:\n  wait: 30s\n  port: 80\n  open: true\n  names: \nextra: {}\n```\n"
+    manifest = "words\n```yaml\nserver:\n  wait: 30s\n  port: 80\n  open: true\n  names: ''\nextra: {}\n```\n"
     go = 'type Config struct {\n\tTarget string `yaml:"target,omitempty"`\n\tOn bool `yaml:"all_on"`\n}\n'
     assert make.from_manifest(manifest, go) == {
         "server.wait": "duration", "server.port": "int", "server.open": "boolean", "server.names": "texts", "extra": "any",
