@@ -65,6 +65,18 @@ def test_who_gets_a_path(path: str, backend: str, tenant: bool) -> None:
     assert (found.backend, found.tenant) == (backend, tenant)
 
 
+def test_the_guide_shows_the_table() -> None:
+    table = routes.load(TABLE)
+    guide = (PROJECT / "docs/lgtm.md").read_text()
+    for one in table.routes:
+        paths = ", ".join(f"`{path}`" for path in one.paths)
+        tenant = "none, it has its own log-in" if not one.tenant else "one or several" if one.federated else "one"
+        assert f"| {one.priority} | {one.name} | {paths} | {one.backend} | {tenant} |" in guide
+    for backend in table.backends.values():
+        other = f" on {backend.health_port}" if backend.health_port != backend.port else ""
+        assert f"| {backend.name} | {backend.port} | `{backend.health_path}`{other} |" in guide
+
+
 def test_a_use_by_name() -> None:
     table = routes.load(TABLE)
     assert table.path("logs_push") == "/loki/api/v1/push"

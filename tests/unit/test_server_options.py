@@ -71,10 +71,10 @@ def test_a_reference_page() -> None:
 
 
 def test_a_manifest_and_what_it_leaves_out() -> None:
-    manifest = "words\n```yaml\nserver:\n  wait: 30s\n  port: 80\n  open: true\nextra: {}\n```\n"
+    manifest = "words\n```yaml\nserver:\n  wait: 30s\n  port: 80\n  open: true\n  names: ''\nextra: {}\n```\n"
     go = 'type Config struct {\n\tTarget string `yaml:"target,omitempty"`\n\tOn bool `yaml:"all_on"`\n}\n'
     assert make.from_manifest(manifest, go) == {
-        "server.wait": "duration", "server.port": "int", "server.open": "boolean", "extra": "any",
+        "server.wait": "duration", "server.port": "int", "server.open": "boolean", "server.names": "texts", "extra": "any",
         "target": "string", "all_on": "boolean",
     }  # fmt: skip
 
@@ -129,6 +129,7 @@ def test_the_versions_that_run_are_known() -> None:
         ("loki", "schema_config: {configs: [{fron: x}]}", "schema_config.configs[].fron", "has no such option", "Did you mean schema_config.configs[].from?"),
         ("loki", "limits_config: {max_line_size: big}", "limits_config.max_line_size", "'big' is not a size", "Write a size such as 256KB"),
         ("tempo", "storage: {trace: {backends: s3}}", "storage.trace.backends", "has no such option", "Did you mean storage.trace.backend?"),
+        ("tempo", "memberlist: {join_members: [[1]]}", "memberlist.join_members", "list is not text or a list of texts", "Write text or a list of texts"),
         ("grafana", "[server]\nhttp_prot = 3000\n", "server.http_prot", "has no such option", "Did you mean server.http_port?"),
         ("grafana", "[auth.anonymous]\nenabled = maybe\n", "auth.anonymous.enabled", "'maybe' is not true or false", "Write true or false"),
         ("grafana", "no section\n", "the file", "is not an INI file", "Correct it"),

@@ -25,6 +25,7 @@ _WORDS = {
     "int": "a whole number",
     "float": "a number",
     "string": "text",
+    "texts": "text or a list of texts",
     "duration": "a duration such as 30s, 5m or 24h",
     "size": "a size such as 256KB",
     "list": "a list",
@@ -132,6 +133,8 @@ def _typed(file: str, path: str, kind: str, value: Any) -> Iterator[Problem]:
         "float": number or isinstance(value, float),
         # YAML gives a server's text field a number or a flag as its letters.
         "string": isinstance(value, str | int | float),
+        "texts": isinstance(value, str | int | float)
+        or (isinstance(value, list) and all(isinstance(one, str) for one in value)),
         "duration": (isinstance(value, str) and bool(_DURATION.fullmatch(value))) or value == 0,
         "size": number or (isinstance(value, str) and bool(_SIZE.fullmatch(value))),
         # A list may be written as text with commas where it is a flag's.

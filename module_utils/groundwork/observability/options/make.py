@@ -169,6 +169,9 @@ def _type_of(value: Any) -> str:
         return "float"
     if isinstance(value, list):
         return "list"
+    if value == "":
+        # An empty list of texts is shown so too.
+        return "texts"
     if isinstance(value, str):
         return "duration" if _DURATION.fullmatch(value) else "string"
     return "any"
