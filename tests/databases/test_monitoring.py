@@ -72,7 +72,8 @@ def test_drift_is_taken_away(server: Server) -> None:
     if server.engine == "mysql":
         server.sql(f"GRANT SELECT ON orders.* TO {USER}; ALTER USER {USER} REQUIRE NONE ACCOUNT LOCK")
     else:
-        server.sql(f"GRANT orders_owner TO {USER}; ALTER ROLE {USER} NOLOGIN CONNECTION LIMIT 50")
+        server.each(f"GRANT orders_owner TO {USER}", login=(server.where["user"], server.where["password"]))
+        server.sql(f"ALTER ROLE {USER} NOLOGIN CONNECTION LIMIT 50")
     predicted = monitoring(server, check=True)
     assert predicted["changed"]
     assert monitoring(server)["changes"] == predicted["changes"]

@@ -17,12 +17,13 @@ from groundwork.databases.monitoring import (
 USER = "groundwork_monitoring"
 SECRET = "Secret%s0f28Letters"
 RIGHT = MySQLState(tls=True, connections=CONNECTIONS, usable=True, grants=MYSQL_GRANTS)
-RIGHT_ROLE = PostgreSQLState(login=True, connections=CONNECTIONS, excess=(), roles=frozenset({"pg_monitor"}))
+ADMIN = "admin"
+RIGHT_ROLE = PostgreSQLState(login=True, connections=CONNECTIONS, excess=(), roles={"pg_monitor": frozenset({ADMIN})})
 
 
 def test_what_is_right_is_left() -> None:
     assert plan_mysql(USER, SECRET, RIGHT, login_ok=True) == []
-    assert plan_postgresql(USER, SECRET, RIGHT_ROLE, login_ok=True) == []
+    assert plan_postgresql(USER, SECRET, RIGHT_ROLE, login_ok=True, administrator=ADMIN) == []
 
 
 def test_a_new_account_gets_its_grants_and_no_more() -> None:
@@ -35,7 +36,7 @@ def test_a_new_account_gets_its_grants_and_no_more() -> None:
     # For the driver a per cent sign is doubled; the password is a parameter.
     assert plan[0].sql.startswith(f"CREATE USER `{USER}`@'%%' IDENTIFIED BY %s ")
     assert plan[0].parameters == (SECRET,)
-    role = plan_postgresql(USER, SECRET, None, login_ok=False)
+    role = plan_postgresql(USER, SECRET, None, login_ok=False, administrator=ADMIN)
     assert [one.shown for one in role] == [
         f'CREATE ROLE "{USER}" LOGIN CONNECTION LIMIT 3 PASSWORD (the secret\'s password)',
         f'GRANT "pg_monitor" TO "{USER}"',
@@ -46,8 +47,8 @@ def test_no_password_is_shown() -> None:
     for plan in (
         plan_mysql(USER, SECRET, None, login_ok=False),
         plan_mysql(USER, SECRET, RIGHT, login_ok=False),
-        plan_postgresql(USER, SECRET, None, login_ok=False),
-        plan_postgresql(USER, SECRET, RIGHT_ROLE, login_ok=False),
+        plan_postgresql(USER, SECRET, None, login_ok=False, administrator=ADMIN),
+        plan_postgresql(USER, SECRET, RIGHT_ROLE, login_ok=False, administrator=ADMIN),
     ):
         assert plan and SECRET not in repr([one.shown for one in plan])
 
@@ -61,10 +62,14 @@ def test_what_it_holds_beside_that_is_taken_away() -> None:
         "REVOKE `writer`@`%` FROM `groundwork_monitoring`@`%`",
     ]
     role = PostgreSQLState(
-        login=True, connections=CONNECTIONS, excess=(), roles=frozenset({"pg_monitor", "orders_owner"})
+        login=True,
+        connections=CONNECTIONS,
+        excess=(),
+        roles={"pg_monitor": frozenset({ADMIN}), "orders_owner": frozenset({ADMIN, "other"})},
     )
-    assert [one.shown for one in plan_postgresql(USER, SECRET, role, login_ok=True)] == [
-        f'REVOKE "orders_owner" FROM "{USER}"'
+    assert [one.shown for one in plan_postgresql(USER, SECRET, role, login_ok=True, administrator=ADMIN)] == [
+        f'REVOKE "orders_owner" FROM "{USER}"',
+        f'REVOKE "orders_owner" FROM "{USER}" GRANTED BY "other"',
     ]
 
 

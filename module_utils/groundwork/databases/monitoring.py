@@ -52,7 +52,7 @@ class PostgreSQLState:
     login: bool
     connections: int
     excess: tuple[str, ...]
-    roles: frozenset[str] = field(default_factory=frozenset)
+    roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def parse_grants(lines: Sequence[str]) -> tuple[dict[str, frozenset[str]], tuple[str, ...]]:
@@ -115,9 +115,9 @@ def plan_mysql(user: str, password: str | None, state: MySQLState | None, *, log
 
 
 def plan_postgresql(
-    user: str, password: str | None, state: PostgreSQLState | None, *, login_ok: bool
+    user: str, password: str | None, state: PostgreSQLState | None, *, login_ok: bool, administrator: str
 ) -> list[PostgreSQLStatement]:
-    """What brings the role to what it should be."""
+    """What brings the role to what it should be, said by ``administrator``."""
     name, secret = Name((user,)), Secret(user, password or "")
     limit = (" LOGIN CONNECTION LIMIT ", Value(CONNECTIONS))
     plan: list[PostgreSQLStatement] = []
@@ -128,8 +128,12 @@ def plan_postgresql(
         plan.append(statement("ALTER ROLE ", name, *limit, " PASSWORD ", secret))
     elif not state.login or state.connections != CONNECTIONS:
         plan.append(statement("ALTER ROLE ", name, *limit))
-    plan += [statement("GRANT ", Name((role,)), " TO ", name) for role in sorted(POSTGRESQL_ROLES - state.roles)]
-    plan += [statement("REVOKE ", Name((role,)), " FROM ", name) for role in sorted(state.roles - POSTGRESQL_ROLES)]
+    plan += [statement("GRANT ", Name((role,)), " TO ", name) for role in sorted(POSTGRESQL_ROLES - state.roles.keys())]
+    for role in sorted(state.roles.keys() - POSTGRESQL_ROLES):
+        for grantor in sorted(state.roles[role] or {administrator}):
+            # What somebody else granted is theirs to revoke; the server says so in its own words where we may not.
+            by: list[Any] = [] if grantor == administrator else [" GRANTED BY ", Name((grantor,))]
+            plan.append(statement("REVOKE ", Name((role,)), " FROM ", name, *by))
     return plan
 
 
@@ -204,13 +208,14 @@ def _ensure_postgresql(
         right = True
         if state and state.login and password:
             right = postgresql.try_login(postgresql.as_user(endpoint, user, password), ca, MAINTENANCE) == LOGIN_OK
-        plan = plan_postgresql(user, password, state, login_ok=right)
+        plan = plan_postgresql(user, password, state, login_ok=right, administrator=endpoint.user)
         if check or not plan:
             return [one.shown for one in plan]
         with postgresql.server_lock(connection, endpoint, lock_timeout):
             for one in plan:
                 postgresql.carry_out(connection, one, one.shown, endpoint)
-            if left := plan_postgresql(user, password, _read_postgresql(connection, user), login_ok=True):
+            now = _read_postgresql(connection, user)
+            if left := plan_postgresql(user, password, now, login_ok=True, administrator=endpoint.user):
                 raise DatabaseError(f"{endpoint.where} did not take: {'; '.join(one.shown for one in left)}")
     return [one.shown for one in plan]
 
@@ -225,8 +230,9 @@ def _read_postgresql(connection: postgresql.Connection, user: str) -> PostgreSQL
         return None
     row = rows[0]
     roles = connection.query(
-        "SELECT g.rolname AS name FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles u ON u.oid = m.member"
-        " WHERE u.rolname = %(user)s",
+        "SELECT g.rolname AS name, coalesce(array_agg(b.rolname::text) FILTER (WHERE b.rolname IS NOT NULL), '{}') AS grantors"
+        " FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles u ON u.oid = m.member"
+        " LEFT JOIN pg_roles b ON b.oid = m.grantor WHERE u.rolname = %(user)s GROUP BY g.rolname",
         {"user": user},
     )
     attributes = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication", "rolbypassrls")
@@ -234,5 +240,5 @@ def _read_postgresql(connection: postgresql.Connection, user: str) -> PostgreSQL
         login=bool(row["rolcanlogin"]),
         connections=int(row["rolconnlimit"]),
         excess=tuple(name.removeprefix("rol").upper() for name in attributes if row[name]),
-        roles=frozenset(str(one["name"]) for one in roles),
+        roles={str(one["name"]): frozenset(map(str, one["grantors"])) for one in roles},
     )
