@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import configparser
 import json
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import PROJECT, TERRAFORM
-from groundwork.observability.routes import RouteTable, load, pattern_regex
+from conftest import CACHE, PROJECT, TERRAFORM
+from groundwork.observability import serverconfig
+from groundwork.observability.routes import RouteTable, federation, load, pattern_regex
 from test_static import terraform
 
 ENVIRONMENTS = ("local", "dev", "staging", "prod", "dr")
@@ -71,6 +75,12 @@ module "servers" {
   endpoint          = module.alb.endpoint
   tenant_header     = local.table.tenant_header
   ports             = { for name, backend in local.table.backends : name => backend.port }
+  health            = { for name, backend in local.table.backends : name => { port = try(backend.health_port, backend.port), path = backend.health_path } }
+  limits            = var.settings.lgtm.limits
+  alerts = {
+    topic_arn   = "arn:aws:sns:ap-northeast-2:111122223333:${var.environment}-monitoring-alerts"
+    kms_key_arn = format(local.arn, "kms", "key/alerts")
+  }
   target_group_arns = module.alb.target_group_arns
   tenant_id         = var.settings.tenant_id
   former_tenant_ids = var.former
@@ -197,8 +207,13 @@ def test_rules_are_the_route_tables(plan_of: Any, former: tuple[str, ...]) -> No
         assert route is not None
         for tenant in ("dev", *former):
             assert takes(rules, path, tenant) == route.name, path
-        for tenant in (None, "someone", "", "dev|someone"):
+        for tenant in (None, "someone", "", "dev|someone", "before|dev"):
             assert takes(rules, path, tenant) == (REFUSED if route.tenant else route.name), (path, tenant)
+        several = federation([*former, "dev"])
+        assert several == ("dev|before" if former else "")
+        if several and route.tenant:
+            # Several tenants at once are for reading.
+            assert takes(rules, path, several) == (route.name if route.federated else REFUSED), path
 
 
 def test_rules_fit_the_load_balancer(plan_of: Any) -> None:
@@ -214,6 +229,29 @@ def test_health_is_asked_as_the_table_says(plan_of: Any) -> None:
     groups = plan_of("dev").resources["aws_lb_target_group.this"]
     planned = {g["index"]: (g["port"], g["health_check"][0]["path"], g["health_check"][0]["port"]) for g in groups}
     assert planned == {b.name: (b.port, b.health_path, str(b.health_port)) for b in TABLE.backends.values()}
+
+
+def test_containers_ask_themselves_as_the_table_says(plan_of: Any) -> None:
+    asked, ports = {}, {}
+    for definition in plan_of("dev").resources["aws_ecs_task_definition.this"]:
+        server = json.loads(definition["container_definitions"])[1]
+        ports[server["name"]] = {one["containerPort"] for one in server["portMappings"]}
+        if "healthCheck" in server:
+            asked[server["name"]] = server["healthCheck"]["command"]
+    backends = TABLE.backends
+    urls = {name: f"http://127.0.0.1:{one.health_port}{one.health_path}" for name, one in backends.items()}
+    # Images of Mimir and Tempo have no program that could ask; profilecli adds /ready itself.
+    assert asked == {
+        "loki": ["CMD", "/usr/bin/loki", "-health", f"-health.url={urls['loki']}"],
+        "pyroscope": ["CMD", "/usr/bin/profilecli", "ready", f"--url={urls['pyroscope'].removesuffix('/ready')}"],
+        "grafana": ["CMD", "wget", "-q", "-O", "/dev/null", urls["grafana"]],
+    }
+    wanted: dict[str, set[int]] = {}
+    for one in backends.values():
+        wanted.setdefault(one.name.partition("_")[0], set()).add(one.port)
+    assert ports == wanted
+    for one in backends.values():
+        assert one.health_port in wanted[one.name.partition("_")[0]]
 
 
 def settings(env: str) -> dict[str, Any]:
@@ -284,7 +322,7 @@ def test_configurations(plan_of: Any, env: str) -> None:
 
     known = settings(env)
     sources = yaml.safe_load(files["grafana"]["provisioning/datasources/groundwork.yaml"])["datasources"]
-    assert [source["secureJsonData"]["httpHeaderValue1"] for source in sources] == [known["tenant"]] * 4
+    assert [source["secureJsonData"]["httpHeaderValue1"] for source in sources] == [known["tenant"]] * 5
     assert {source["jsonData"]["httpHeaderName1"] for source in sources} == {TABLE.tenant_header}
     ini = configparser.ConfigParser()
     ini.read_string(files["grafana"]["grafana.ini"])
@@ -299,13 +337,149 @@ def test_data_sources_ask_paths_of_the_table(plan_of: Any) -> None:
         "loki": "/loki/api/v1/query_range",
         "tempo": "/api/search",
         "pyroscope": "/querier.v1.QuerierService/SelectMergeStacktraces",
+        "alertmanager": "/alertmanager/api/v2/alerts",
     }
     for source in sources:
         assert source["url"].startswith("http://lgtm.prod.internal")
         path = source["url"].removeprefix("http://lgtm.prod.internal") + queries[source["uid"]]
         route = TABLE.resolve(path)
         assert route is not None
-        assert route.backend == source["uid"]
+        assert route.backend == {"alertmanager": "mimir"}.get(source["uid"], source["uid"])
+
+
+def test_links_lead_to_data_sources_that_are_there(plan_of: Any) -> None:
+    """Also after a change of tenant, where each tenant's own data sources lead to that tenant's."""
+    for former in ((), (FORMER,)):
+        files = plan_of("dev", former).configurations()["grafana"]
+        sources = yaml.safe_load(files["provisioning/datasources/groundwork.yaml"])["datasources"]
+        uids = {source["uid"] for source in sources}
+        assert len(uids) == len(sources) == (13 if former else 5)
+        for source in sources:
+            links = re.findall(r'"(?:datasourceUid|alertmanagerUid)": "([^"]+)"', json.dumps(source["jsonData"]))
+            assert set(links) <= uids
+            if source["uid"].endswith(f"-{FORMER}"):
+                assert {link for link in links if not link.endswith(FORMER)} <= {"alertmanager"}
+            several = "|" in source["secureJsonData"]["httpHeaderValue1"]
+            assert several == (bool(former) and source["uid"] in {"mimir", "loki", "tempo"})
+            if source["type"] == "prometheus":
+                # The ruler answers for one tenant only.
+                assert source["jsonData"]["manageAlerts"] is (source["secureJsonData"]["httpHeaderValue1"] == "dev")
+        loki = next(source for source in sources if source["uid"] == "loki")
+        assert loki["jsonData"]["derivedFields"][0]["url"] == "$${__value.raw}"
+
+
+def versions() -> dict[str, str]:
+    written = (TERRAFORM / "components/70-lgtm/variables.tf").read_text()
+    return dict(re.findall(r'^\s+(\w+)\s+= optional\(string, "(\d+\.\d+\.\d+)"\)', written, re.MULTILINE))
+
+
+def file_of(server: str) -> str:
+    return "grafana.ini" if server == "grafana" else "config.yaml"
+
+
+SERVERS = ("mimir", "loki", "tempo", "pyroscope", "grafana")
+
+
+@pytest.mark.parametrize("env", ["local", "dev", "prod"])
+def test_servers_know_every_option(plan_of: Any, env: str) -> None:
+    """`local` has one task of each and little memory, `prod` three; the rest differ in values only."""
+    files = plan_of(env).configurations()
+    for server in SERVERS:
+        serverconfig.check(server, versions()[server], f"{server}/{file_of(server)}", files[server][file_of(server)])
+
+
+@pytest.mark.parametrize(
+    ("server", "before", "after", "words"),
+    [
+        ("mimir", "max_global_series_per_user:", "max_series_per_user:", "limits.max_series_per_user: mimir 3.0.1 has no such option"),
+        ("mimir", "enable_api: true", "enable_api: 'yes'", "ruler.enable_api: 'yes' is not true or false"),
+        ("loki", "alertmanager_url:", "alert_manager_url:", "Did you mean ruler.alertmanager_url?"),
+        ("loki", "schema: v13", "schema: [v13]", "schema_config.configs[].schema: list is not text"),
+        ("tempo", "http_api_prefix:", "http_prefix:", "http_prefix: tempo 2.10.8 has no such option"),
+        ("pyroscope", "ingestion_rate_mb: ", "ingestion_rate_mb: about ", "limits.ingestion_rate_mb: 'about 4' is not a number"),
+        ("grafana", "execute_alerts = false", "execute_alerts = 1", "unified_alerting.execute_alerts: 1 is not true or false"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_is_told(plan_of: Any, server: str, before: str, after: str, words: str) -> None:
+    name = file_of(server)
+    text = plan_of("dev").configurations()[server][name]
+    assert before in text
+    with pytest.raises(serverconfig.ConfigError) as raised:
+        serverconfig.check(server, versions()[server], f"{server}/{name}", text.replace(before, after, 1))
+    assert len(raised.value.problems) == 1
+    assert str(raised.value).startswith(f"{server}/{name}: ")
+    assert words in str(raised.value)
+
+
+def loki_program() -> Path | None:
+    """Loki where `make loki` has built it."""
+    built = [path for path in sorted((CACHE / "bin").glob("loki*")) if path.is_file() and os.access(path, os.X_OK)]
+    return built[-1] if built else None
+
+
+@pytest.mark.parametrize("env", ["dev", "prod"])
+def test_loki_takes_its_configuration(plan_of: Any, env: str, tmp_path: Path) -> None:
+    """By the program itself where it is there; its options are checked above in any case."""
+    path = tmp_path / "config.yaml"
+    path.write_text(plan_of(env).configurations()["loki"]["config.yaml"])
+    program = loki_program()
+    if program is None:
+        serverconfig.check("loki", versions()["loki"], str(path), path.read_text())
+        return
+    command = [str(program), f"-config.file={path}", "-verify-config"]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    path.write_text(path.read_text().replace("retention_period:", "retention_perriod:"))
+    assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode != 0
+
+
+def test_alerts_are_told(plan_of: Any) -> None:
+    """From both rulers to Alertmanager, and from there to the topic of 85-monitoring with the task's own rights."""
+    planned = plan_of("prod")
+    files = planned.configurations()
+    mimir, loki = (yaml.safe_load(files[name]["config.yaml"]) for name in ("mimir", "loki"))
+    assert mimir["target"] == "all,alertmanager"
+    own = mimir["ruler"]["alertmanager_url"].removeprefix(f"http://127.0.0.1:{TABLE.backends['mimir'].port}")
+    through = loki["ruler"]["alertmanager_url"].removeprefix("http://lgtm.prod.internal")
+    for prefix in (own, through):
+        assert f"{prefix}/api/v2/alerts" == TABLE.path("alerts")
+    assert loki["ruler"]["remote_write"]["client"]["url"].endswith(TABLE.path("metrics_push"))
+    assert mimir["alertmanager"]["fallback_config_file"] == "/etc/lgtm/alertmanager.yaml"
+    # One place in the bucket each: neither may be taken by what S3 lets age.
+    prefixes = [mimir[name]["storage_prefix"] for name in ("blocks_storage", "ruler_storage", "alertmanager_storage")]
+    assert len(set(prefixes)) == 3
+
+    alerts = yaml.safe_load(files["mimir"]["alertmanager.yaml"])
+    receivers = {one["name"]: one for one in alerts["receivers"]}
+    routes = [alerts["route"], *alerts["route"]["routes"]]
+    assert {route["receiver"] for route in routes} == set(receivers)
+    topic = receivers["topic"]["sns_configs"][0]
+    component = (TERRAFORM / "components/85-monitoring/main.tf").read_text()
+    assert 'name         = "${local.env}-monitoring-alerts"' in component
+    assert topic["topic_arn"].endswith(":prod-monitoring-alerts")
+    # No key in it: the task's role signs.
+    assert topic["sigv4"] == {"region": "ap-northeast-2"}
+    rights = [one for one in planned.resources["aws_iam_role_policy.this"] if one["index"] == "alerts"]
+    assert len(rights) == 1
+    statements = json.loads(rights[0]["policy"])["Statement"]
+    assert {one["Sid"]: one["Resource"] for one in statements}["NotifyOwnTopic"] == topic["topic_arn"]
+
+
+def test_limits_grow_with_the_environment(plan_of: Any) -> None:
+    series = []
+    for env in ("local", "dev", "prod"):
+        files = plan_of(env).configurations()
+        limits = yaml.safe_load(files["mimir"]["config.yaml"])["limits"]
+        # Every series each 15 seconds, and an outage made good three times as fast.
+        assert limits["ingestion_rate"] * 5 >= limits["max_global_series_per_user"]
+        assert limits["out_of_order_time_window"] == "2h"
+        series.append(limits["max_global_series_per_user"])
+        assert yaml.safe_load(files["loki"]["config.yaml"])["limits_config"]["ingestion_rate_mb"] > 0
+        assert (
+            yaml.safe_load(files["tempo"]["config.yaml"])["overrides"]["defaults"]["ingestion"]["rate_limit_bytes"] > 0
+        )
+        assert yaml.safe_load(files["pyroscope"]["config.yaml"])["limits"]["max_global_series_per_tenant"] > 0
+    assert series == sorted(set(series))
 
 
 def test_tasks_are_closed(plan_of: Any) -> None:

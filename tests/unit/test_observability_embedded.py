@@ -23,6 +23,13 @@ def test_rules_keep_the_tables_order() -> None:
     assert text.count("return 401") == 2 * sum(route.tenant for route in TABLE.routes)
 
 
+def test_several_tenants_pass_where_data_are_read() -> None:
+    text = embedded.render_nginx(TABLE, UPSTREAMS, ["old", "new"], "10.0.0.1")
+    assert '"~^new\\\\|old$" several;' in text
+    refusals = sum(route.tenant and not route.federated for route in TABLE.routes)
+    assert text.count("several tenants are for reading") == refusals > 0
+
+
 def test_push_is_rewritten_and_queries_pass_untouched() -> None:
     text = embedded.render_nginx(TABLE, UPSTREAMS, ["local"], "10.0.0.1")
     push, query = (text.split(f"# {name}\n")[1].split("# ")[0] for name in ("100 mimir-push", "110 mimir-query"))

@@ -38,6 +38,10 @@ def route(data: Any, name: str) -> Any:
         ("/prometheus/api/v1/query_range", "mimir", True),
         ("/loki/api/v1/push", "loki", True),
         ("/v1/traces", "tempo_otlp", True),
+        ("/prometheus/config/v1/rules/groundwork/kafka", "mimir", True),
+        ("/api/v1/alerts", "mimir", True),
+        ("/alertmanager/api/v2/silences", "mimir", True),
+        ("/loki/api/v1/rules/groundwork", "loki", True),
         ("/tempo/api/traces/1", "tempo", True),
         ("/pyroscope/render", "pyroscope", True),
         ("/push.v1.PusherService/Push", "pyroscope", True),
@@ -45,6 +49,10 @@ def route(data: Any, name: str) -> Any:
         ("/ingest", "pyroscope", True),
         ("/", "grafana", False),
         ("/d/abc/kafka", "grafana", False),
+        ("/settings.v1.SettingsService/Get", "pyroscope", True),
+        # Grafana's own API of its rules and data sources.
+        ("/api/v1/provisioning/alert-rules", "grafana", False),
+        ("/api/datasources/uid/mimir", "grafana", False),
         # A pattern is the whole path, and case matters.
         ("/api/v1/push/more", "grafana", False),
         ("/Loki/api/v1/push", "grafana", False),
@@ -55,6 +63,18 @@ def test_who_gets_a_path(path: str, backend: str, tenant: bool) -> None:
     found = routes.load(TABLE).resolve(path)
     assert found is not None
     assert (found.backend, found.tenant) == (backend, tenant)
+
+
+def test_the_guide_shows_the_table() -> None:
+    table = routes.load(TABLE)
+    guide = (PROJECT / "docs/lgtm.md").read_text()
+    for one in table.routes:
+        paths = ", ".join(f"`{path}`" for path in one.paths)
+        tenant = "none, it has its own log-in" if not one.tenant else "one or several" if one.federated else "one"
+        assert f"| {one.priority} | {one.name} | {paths} | {one.backend} | {tenant} |" in guide
+    for backend in table.backends.values():
+        other = f" on {backend.health_port}" if backend.health_port != backend.port else ""
+        assert f"| {backend.name} | {backend.port} | `{backend.health_path}`{other} |" in guide
 
 
 def test_a_use_by_name() -> None:
@@ -73,10 +93,56 @@ def test_use_without_its_own_rule_lands_in_grafana(data: Any) -> None:
 
 
 def test_use_that_another_rule_takes(data: Any) -> None:
-    route(data, "loki")["backend"] = "tempo"
+    for name in ("loki", "loki-push", "loki-rules"):
+        route(data, name)["backend"] = "tempo"
     found = problems(data)
-    assert "use logs_push: /loki/api/v1/push lands in tempo by route loki, not in loki" in found
+    assert "use logs_push: /loki/api/v1/push lands in tempo by route loki-push, not in loki" in found
     assert "backend loki gets no route" in found
+
+
+@pytest.mark.parametrize(
+    ("rule", "use", "path"),
+    [
+        ("mimir-query", "metrics_query", "/prometheus/api/v1/query"),
+        ("alertmanager", "alerts_config", "/api/v1/alerts"),
+        ("pyroscope-services", "profiles_push", "/push.v1.PusherService/Push"),
+        ("tempo", "traces_query", "/tempo/api/search"),
+        ("mimir-push", "metrics_push", "/api/v1/push"),
+    ],
+)
+def test_a_path_without_its_rule_is_told(data: Any, rule: str, use: str, path: str) -> None:
+    backend = next(one["backend"] for one in data["uses"] if one["name"] == use)
+    data["routes"] = [one for one in data["routes"] if one["name"] != rule]
+    assert f"use {use}: {path} has no rule of its own and lands in grafana, not {backend}" in problems(data)
+
+
+def test_a_rule_for_many_before_the_rule_for_one(data: Any) -> None:
+    """Loki's rules behind all of Loki: the load balancer would never try them."""
+    route(data, "loki")["priority"] = 170
+    found = problems(data)
+    assert "route loki-push: /loki/api/v1/push is never reached, route loki takes it with /loki/*" in found
+    assert "route loki-rules: /loki/api/v1/rules is never reached, route loki takes it with /loki/*" in found
+
+
+def test_several_tenants_where_none_is_asked_for(data: Any) -> None:
+    route(data, "grafana")["federated"] = True
+    assert problems(data) == [
+        "route grafana is federated and takes no tenant: say tenant: true, or leave federated out"
+    ]
+
+
+def test_writing_routes_take_one_tenant() -> None:
+    table = routes.load(TABLE)
+    for use in table.uses:
+        taken = table.resolve(use.path)
+        assert taken is not None
+        if use.name.endswith(("_push", "_ingest", "_rules", "_rules_list", "_config")):
+            assert not taken.federated, use.name
+
+
+def test_the_header_of_several_tenants() -> None:
+    assert routes.federation(["old", "new"]) == "new|old"
+    assert routes.federation(["only"]) == ""
 
 
 def test_shadowed_rule(data: Any) -> None:
@@ -93,8 +159,8 @@ def test_shadow_inside_one_rule(data: Any) -> None:
 
 
 def test_order_and_priority(data: Any) -> None:
-    data["routes"].insert(0, data["routes"].pop(2))
-    assert any("route mimir-push (priority 100) stands after loki (200)" in one for one in problems(data))
+    data["routes"].insert(0, data["routes"].pop(data["routes"].index(route(data, "loki"))))
+    assert any("route alertmanager (priority 80) stands after loki (200)" in one for one in problems(data))
 
 
 def test_same_priority_and_name_twice(data: Any) -> None:
@@ -140,8 +206,8 @@ def test_shape_is_told_all_at_once(data: Any) -> None:
     for words in (
         "tenant_header: tenant_header 'X Scope'", "backends.mimir: port 80800",
         "backends.loki: unknown key 'healthpath'",
-        "routes[0] (mimir-push): tenant 'yes'", "routes[1] (mimir-query): priority True",
-        "routes[2] (loki).paths: must be a list of at least one text", "uses[0]: by is missing",
+        "routes[0] (alertmanager): tenant 'yes'", "routes[1] (mimir-rules): priority True",
+        "routes[2] (mimir-push).paths: must be a list of at least one text", "uses[0]: by is missing",
     ):  # fmt: skip
         assert any(one.startswith(words) for one in found), (words, found)
 

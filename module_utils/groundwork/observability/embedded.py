@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .routes import Route, RouteTable
+from .routes import Route, RouteTable, federation
 
 # Prometheus serves everything below this path, as Mimir does.
 PREFIX = "/prometheus"
+#: Why a request is refused, by the state of its tenant header.
+_REFUSED = {"missing": "missing tenant", "unknown": "unknown tenant", "several": "several tenants are for reading"}
 _TENANT = re.compile(r"[A-Za-z0-9!\-_.*'()]{1,150}")
 
 
@@ -60,6 +62,8 @@ def render_nginx(
 ) -> str:
     """nginx.conf that routes as the load balancer does: rules in order of priority, exact case, no path clean-up.
 
+    `tenants` are let through, oldest first; where a route is federated, all of them in one header too.
+
     `resolver` is asked for upstream names at request time, so that the proxy starts, and stays up, without them.
     A backend without upstream answers 503 with a line that says so: this estate has no such program.
     """
@@ -73,8 +77,14 @@ def render_nginx(
             raise EmbeddedError(f"{tenant!r} is no tenant id: 1 to 150 of letters, digits and !-_.*'()")
     variable = "$http_" + table.tenant_header.lower().replace("-", "_")
     # As patterns, since nginx compares a map's plain keys without regard to case.
-    known = "\n".join(f"        {json.dumps(f'~^{re.escape(tenant)}$')} known;" for tenant in tenants)
-    locations = "\n".join(_location(table, route, upstreams.get(route.backend), variable) for route in table.routes)
+    states = dict.fromkeys(tenants, "known")
+    if len(tenants) > 1:
+        states[federation(tenants)] = "several"
+    known = "\n".join(f"        {json.dumps(f'~^{re.escape(one)}$')} {state};" for one, state in states.items())
+    several = len(tenants) > 1
+    locations = "\n".join(
+        _location(table, route, upstreams.get(route.backend), variable, several) for route in table.routes
+    )
     return f"""\
 # Written by Groundwork from the route table; changes here are overwritten.
 worker_processes 1;
@@ -116,12 +126,14 @@ http {{
 """
 
 
-def _location(table: RouteTable, route: Route, upstream: Upstream | None, variable: str) -> str:
+def _location(table: RouteTable, route: Route, upstream: Upstream | None, variable: str, several: bool) -> str:
     pattern = "|".join(_nginx_regex(one) for one in route.paths)
     lines = [f"        # {route.priority} {route.name}", f"        location ~ {json.dumps(f'^(?:{pattern})$')} {{"]
     if route.tenant:
-        for state in ("missing", "unknown"):
-            text = f"{table.tenant_header}: {state} tenant"
+        for state, words in _REFUSED.items():
+            if state == "several" and (route.federated or not several):
+                continue
+            text = f"{table.tenant_header}: {words}"
             lines.append(f"            if ($tenant = {state}) {{")
             lines.append(f'                return 401 "{text}\\n";')
             lines.append("            }")

@@ -8,7 +8,7 @@ takes one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,14 @@ class Backend:
 
 @dataclass(frozen=True)
 class Route:
-    """One rule: requests whose path matches one of `paths` go to `backend`."""
+    """One rule: requests whose path matches one of `paths` go to `backend`. `federated`: several tenants may be named."""
 
     name: str
     priority: int
     paths: tuple[str, ...]
     backend: str
     tenant: bool
+    federated: bool = False
 
     def matches(self, path: str) -> bool:
         return any(pattern_regex(pattern).fullmatch(path) for pattern in self.paths)
@@ -84,6 +85,11 @@ class RouteTable:
 def pattern_regex(pattern: str) -> re.Pattern[str]:
     """A load balancer's path pattern as a regular expression for the whole path (case matters)."""
     return re.compile("".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern))
+
+
+def federation(tenants: Sequence[str]) -> str:
+    """The header's value that reads all of `tenants` (oldest first) at once: the current one comes first."""
+    return "|".join(reversed(tenants)) if len(tenants) > 1 else ""
 
 
 def covers(wide: str, narrow: str) -> bool:
@@ -133,12 +139,13 @@ def parse(data: Any, source: str = "routes") -> RouteTable:
     routes: list[Route] = []
     for index, value in enumerate(shape.sequence(top.get("routes"), "routes")):
         where = f"routes[{index}]"
-        one = shape.mapping(value, where, {"name", "priority", "paths", "backend", "tenant"})
+        one = shape.mapping(value, where, {"name", "priority", "paths", "backend", "tenant"}, {"federated"})
         name = shape.text(one, "name", where, _NAME)
         where = f"routes[{index}] ({name})" if name else where
         paths = tuple(shape.strings(one.get("paths"), f"{where}.paths"))
         priority = shape.number(one, "priority", where, 1, 50000)
-        routes.append(Route(name, priority, paths, shape.text(one, "backend", where), shape.flag(one, "tenant", where)))
+        flags = [shape.flag(one, key, where) for key in ("tenant", "federated")]
+        routes.append(Route(name, priority, paths, shape.text(one, "backend", where), *flags))
     uses: list[Use] = []
     for index, value in enumerate(shape.sequence(top.get("uses"), "uses")):
         where = f"uses[{index}]"
@@ -194,6 +201,10 @@ def _lint_route(table: RouteTable, route: Route) -> list[str]:
     problems = []
     if route.backend not in table.backends:
         problems.append(f"route {route.name}: no backend {route.backend}; there are: {', '.join(table.backends)}")
+    if route.federated and not route.tenant:
+        problems.append(
+            f"route {route.name} is federated and takes no tenant: say tenant: true, or leave federated out"
+        )
     values = len(route.paths) + int(route.tenant)
     if values > MAX_CONDITION_VALUES:
         problems.append(

@@ -17,6 +17,7 @@ data "aws_ssm_parameter" "this" {
     s3_key_arn         = "/shared/kms/s3-key-arn"
     logs_key_arn       = "/shared/kms/cloudwatch-logs-key-arn"
     secrets_key_arn    = "/shared/kms/secrets-manager-key-arn"
+    alerts_key_arn     = "/shared/kms/sqs-key-arn"
   }
 
   name = each.value
@@ -88,6 +89,7 @@ module "servers" {
   target_group_arns = module.alb.target_group_arns
   tenant_header     = local.table.tenant_header
   ports             = { for name, backend in local.table.backends : name => backend.port }
+  health            = { for name, backend in local.table.backends : name => { port = try(backend.health_port, backend.port), path = backend.health_path } }
   tenant_id         = var.settings.tenant_id
   former_tenant_ids = local.lgtm.former_tenant_ids
 
@@ -96,7 +98,14 @@ module "servers" {
     { for name in ["mimir", "loki", "tempo", "pyroscope", "grafana"] : name => "${local.lgtm.registry}/grafana/${name}:${local.lgtm.versions[name]}" },
     { configure = "${local.lgtm.registry}/library/busybox:${local.lgtm.versions.busybox}" },
   )
+  # The topic is made after this component, whose services it watches: its name is known before.
+  alerts = {
+    topic_arn   = "arn:aws:sns:${module.context.region}:${module.context.account_id}:${local.env}-monitoring-alerts"
+    kms_key_arn = local.shared.alerts_key_arn
+  }
+
   spot                = local.lgtm.spot
+  limits              = local.lgtm.limits
   retention_days      = local.lgtm.retention_days
   expire_objects      = var.settings.expire_objects
   log_retention_days  = var.settings.log_retention_days

@@ -51,6 +51,15 @@ variable "settings" {
         traces   = number
         profiles = number
       })
+      limits = object({
+        series            = number
+        log_streams       = number
+        log_mib           = number
+        trace_mib         = number
+        profile_mib       = number
+        profile_series    = number
+        series_per_metric = optional(number, 0)
+      })
       spot              = optional(bool, false)
       former_tenant_ids = optional(list(string), [])
       secret_version    = optional(number, 1)
@@ -59,7 +68,7 @@ variable "settings" {
       registry = optional(string, "docker.io")
       versions = optional(object({
         mimir     = optional(string, "3.0.1")
-        loki      = optional(string, "3.7.6")
+        loki      = optional(string, "3.7.8")
         tempo     = optional(string, "2.10.8")
         pyroscope = optional(string, "1.21.0")
         grafana   = optional(string, "12.3.1")

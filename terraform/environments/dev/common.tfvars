@@ -25,6 +25,7 @@ settings = {
   lgtm = {
     spot           = true
     retention_days = { metrics = 7, logs = 7, traces = 7, profiles = 7 }
+    limits         = { series = 150000, log_streams = 5000, log_mib = 8, trace_mib = 8, profile_mib = 4, profile_series = 5000 }
     servers = {
       mimir     = { cpu = 512, memory_mib = 2048 }
       loki      = { cpu = 512, memory_mib = 1024 }

@@ -22,6 +22,7 @@ settings = {
 
   lgtm = {
     retention_days = { metrics = 30, logs = 30, traces = 30, profiles = 30 }
+    limits         = { series = 300000, log_streams = 10000, log_mib = 16, trace_mib = 16, profile_mib = 8, profile_series = 5000 }
     servers = {
       mimir     = { cpu = 1024, memory_mib = 4096 }
       loki      = { cpu = 1024, memory_mib = 2048 }

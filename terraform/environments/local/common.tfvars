@@ -34,6 +34,7 @@ settings = {
 
   lgtm = {
     retention_days = { metrics = 7, logs = 7, traces = 7, profiles = 7 }
+    limits         = { series = 50000, log_streams = 5000, log_mib = 4, trace_mib = 4, profile_mib = 4, profile_series = 2000 }
     servers = {
       mimir     = { cpu = 256, memory_mib = 512 }
       loki      = { cpu = 256, memory_mib = 512 }

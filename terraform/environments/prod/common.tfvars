@@ -25,6 +25,7 @@ settings = {
 
   lgtm = {
     retention_days = { metrics = 30, logs = 30, traces = 30, profiles = 30 }
+    limits         = { series = 800000, log_streams = 20000, log_mib = 32, trace_mib = 32, profile_mib = 16, profile_series = 20000 }
     servers = {
       mimir     = { cpu = 2048, memory_mib = 8192, count = 3 }
       loki      = { cpu = 1024, memory_mib = 4096, count = 3 }

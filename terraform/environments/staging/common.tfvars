@@ -22,6 +22,7 @@ settings = {
 
   lgtm = {
     retention_days = { metrics = 14, logs = 14, traces = 14, profiles = 14 }
+    limits         = { series = 300000, log_streams = 10000, log_mib = 16, trace_mib = 16, profile_mib = 8, profile_series = 5000 }
     servers = {
       mimir     = { cpu = 1024, memory_mib = 4096 }
       loki      = { cpu = 1024, memory_mib = 2048 }

@@ -1,15 +1,28 @@
 locals {
   # One rule for each tenant: a rule has room for few values, and a place in the list keeps its priority when tenants change.
-  forward = merge([
-    for route in var.table.routes : {
-      for index, tenant in route.tenant ? var.tenants : [""] : route.tenant ? "${route.name}:${index}" : route.name => {
-        priority = route.priority + index
-        paths    = route.paths
-        backend  = route.backend
-        tenant   = tenant
+  forward = merge(concat(
+    [
+      for route in var.table.routes : {
+        for index, tenant in route.tenant ? var.tenants : [""] : route.tenant ? "${route.name}:${index}" : route.name => {
+          priority = route.priority + index
+          paths    = route.paths
+          backend  = route.backend
+          tenant   = tenant
+        }
       }
-    }
-  ]...)
+    ],
+    # All tenants in one header, the current one first, where data are read.
+    [
+      for route in var.table.routes : {
+        "${route.name}:all" = {
+          priority = route.priority + 8
+          paths    = route.paths
+          backend  = route.backend
+          tenant   = join("|", reverse(var.tenants))
+        }
+      } if route.federated && length(var.tenants) > 1
+    ],
+  )...)
 
   # Behind them. Without it a request that lacks the header would land in Grafana, which answers with a page.
   refuse = { for route in var.table.routes : route.name => route if route.tenant }

@@ -65,11 +65,12 @@ variable "table" {
       health_port = optional(number)
     }))
     routes = list(object({
-      name     = string
-      priority = number
-      paths    = list(string)
-      backend  = string
-      tenant   = bool
+      name      = string
+      priority  = number
+      paths     = list(string)
+      backend   = string
+      tenant    = bool
+      federated = optional(bool, false)
     }))
   })
   nullable = false
@@ -81,7 +82,12 @@ variable "table" {
 
   validation {
     condition     = alltrue([for index in range(1, length(var.table.routes)) : var.table.routes[index].priority - var.table.routes[index - 1].priority >= 10])
-    error_message = "Routes must stand in order of priority, at least 10 apart: a route takes one rule for each tenant and one that refuses the others."
+    error_message = "Routes must stand in order of priority, at least 10 apart: a route takes one rule for each tenant, one for all of them and one that refuses the others."
+  }
+
+  validation {
+    condition     = alltrue([for route in var.table.routes : route.tenant || !route.federated])
+    error_message = "A federated route takes a tenant: ${join(", ", [for route in var.table.routes : route.name if route.federated && !route.tenant])}."
   }
 
   validation {
@@ -91,18 +97,23 @@ variable "table" {
 }
 
 variable "tenants" {
-  description = "Tenant ids that are let through. Append at the end: a place in the list is a rule's priority."
+  description = "Tenant ids that are let through, oldest first. Append at the end: a place in the list is a rule's priority."
   type        = list(string)
   nullable    = false
 
   validation {
-    condition     = length(var.tenants) >= 1 && length(var.tenants) <= 9 && length(var.tenants) == length(distinct(var.tenants))
-    error_message = "Give 1 to 9 tenants, each once."
+    condition     = length(var.tenants) >= 1 && length(var.tenants) <= 8 && length(var.tenants) == length(distinct([for tenant in var.tenants : lower(tenant)]))
+    error_message = "Give 1 to 8 tenants, each once; the load balancer does not tell capital letters from small ones."
+  }
+
+  validation {
+    condition     = length(join("|", var.tenants)) <= 128
+    error_message = "All tenants together, with a | between them, have more than the 128 characters that a rule of the load balancer takes: take out former tenants whose data have expired."
   }
 
   validation {
     condition     = alltrue([for tenant in var.tenants : can(regex("^[A-Za-z0-9!_.'()-]{1,128}$", tenant))])
-    error_message = "A tenant id has 1 to 128 of letters, digits and !_.'()- (no wildcard of the load balancer)."
+    error_message = "A tenant id has 1 to 128 of letters, digits and !_.'()- (no wildcard of the load balancer, no |)."
   }
 }
 

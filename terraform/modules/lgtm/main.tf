@@ -27,22 +27,40 @@ locals {
   tenants = concat(var.former_tenant_ids, [var.tenant_id])
   hosts   = { for name in keys(var.servers) : name => "lgtm-${name}.${var.namespace.domain}" }
 
+  # Alloy reads a target every 15 seconds; after an outage it sends what it kept, three times as fast as it came.
+  samples_per_second = ceil(var.limits.series / 15) * 3
+
+  configs = {
+    for name, store in local.stores : name => templatefile("${path.module}/configs/${name}.yaml.tftpl", {
+      bucket             = module.bucket[name].name
+      cluster            = "${local.prefix}-${name}"
+      endpoint           = var.endpoint
+      grpc_port          = local.grpc_port
+      host               = local.hosts[name]
+      limits             = var.limits
+      peers              = "dns+${local.hosts[name]}:7946"
+      port               = var.ports[name]
+      ports              = var.ports
+      region             = var.region
+      replicas           = min(var.servers[name].count, 3)
+      retention_days     = store.days
+      samples_per_second = local.samples_per_second
+      tenants            = length(local.tenants)
+    })
+  }
+
   files = merge(
     {
-      for name, store in local.stores : name => {
-        "config.yaml" = templatefile("${path.module}/configs/${name}.yaml.tftpl", {
-          bucket         = module.bucket[name].name
-          cluster        = "${local.prefix}-${name}"
-          grpc_port      = local.grpc_port
-          host           = local.hosts[name]
-          peers          = "dns+${local.hosts[name]}:7946"
-          port           = var.ports[name]
-          ports          = var.ports
-          region         = var.region
-          replicas       = min(var.servers[name].count, 3)
-          retention_days = store.days
-        })
-      }
+      for name, config in local.configs : name => merge(
+        { "config.yaml" = config },
+        name == "mimir" ? {
+          "alertmanager.yaml" = templatefile("${path.module}/configs/alertmanager.yaml.tftpl", {
+            environment = var.environment
+            region      = var.region
+            topic_arn   = var.alerts.topic_arn
+          })
+        } : {},
+      )
     },
     {
       grafana = {
@@ -202,6 +220,26 @@ data "aws_iam_policy_document" "store" {
   }
 }
 
+data "aws_iam_policy_document" "alerts" {
+  statement {
+    sid       = "NotifyOwnTopic"
+    actions   = ["sns:Publish"]
+    resources = [var.alerts.topic_arn]
+  }
+
+  statement {
+    sid       = "EncryptForTopic"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.alerts.kms_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["sns.${var.region}.amazonaws.com"]
+    }
+  }
+}
+
 data "aws_iam_policy_document" "grafana" {
   statement {
     sid       = "MountOwnFiles"
@@ -214,16 +252,31 @@ data "aws_iam_policy_document" "grafana" {
       values   = [aws_efs_access_point.grafana.arn]
     }
   }
+
+  # Its data source CloudWatch.
+  statement {
+    sid = "ReadMetrics"
+    actions = [
+      "cloudwatch:GetMetricData",
+      "cloudwatch:ListMetrics",
+      "ec2:DescribeRegions",
+      "tag:GetResources",
+    ]
+    resources = ["*"] # These actions know no resource.
+  }
 }
 
 module "task_role" {
   source   = "../iam-role"
   for_each = var.servers
 
-  name            = "${local.prefix}-${each.key}"
-  description     = "What ${each.key} may do: its own ${each.key == "grafana" ? "files" : "bucket"}"
-  trust_policy    = data.aws_iam_policy_document.trust.json
-  inline_policies = { own = each.key == "grafana" ? data.aws_iam_policy_document.grafana.json : data.aws_iam_policy_document.store[each.key].json }
+  name         = "${local.prefix}-${each.key}"
+  description  = "What ${each.key} may do: its own ${each.key == "grafana" ? "files, and metrics" : "bucket"}${each.key == "mimir" ? ", and notify" : ""}"
+  trust_policy = data.aws_iam_policy_document.trust.json
+  inline_policies = merge(
+    { own = each.key == "grafana" ? data.aws_iam_policy_document.grafana.json : data.aws_iam_policy_document.store[each.key].json },
+    each.key == "mimir" ? { alerts = data.aws_iam_policy_document.alerts.json } : {},
+  )
 }
 
 # ------------------------------------------------------------------------------------------------------ Grafana's files
@@ -401,7 +454,7 @@ resource "aws_ecs_task_definition" "this" {
       )
       logConfiguration = local.logging[each.key]
     },
-    {
+    merge(local.health_checks[each.key], {
       name                   = each.key
       image                  = var.images[each.key]
       essential              = true
@@ -424,13 +477,34 @@ resource "aws_ecs_task_definition" "this" {
       # The longest that Fargate gives: in it the server ships what it holds.
       stopTimeout      = 120
       logConfiguration = local.logging[each.key]
-    },
+    }),
   ])
 
   tags = { Name = "${local.prefix}-${each.key}" }
 }
 
 locals {
+  # Asked inside of the container, by a program of its image. Mimir's and Tempo's images have nothing but the server,
+  # which cannot ask itself: for them the load balancer's check, which all have, is the only one.
+  health_urls = { for name, health in var.health : name => "http://127.0.0.1:${health.port}${health.path}" }
+  health_commands = {
+    loki      = ["CMD", "/usr/bin/loki", "-health", "-health.url=${local.health_urls.loki}"]
+    pyroscope = ["CMD", "/usr/bin/profilecli", "ready", "--url=http://127.0.0.1:${var.health.pyroscope.port}"]
+    grafana   = ["CMD", "wget", "-q", "-O", "/dev/null", local.health_urls.grafana]
+  }
+  health_checks = {
+    for server in keys(var.servers) : server => {
+      for name, command in local.health_commands : "healthCheck" => {
+        command = command
+        # As the load balancer asks, and with the time that the members of a ring take.
+        interval    = 15
+        timeout     = 5
+        retries     = 4
+        startPeriod = 180
+      } if name == server
+    }
+  }
+
   grafana_environment = {
     GF_PATHS_CONFIG       = "/etc/lgtm/grafana.ini"
     GF_PATHS_DATA         = "/data"

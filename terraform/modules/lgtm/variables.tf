@@ -92,6 +92,23 @@ variable "ports" {
   nullable = false
 }
 
+variable "health" {
+  description = "Where each server says that it is well, by backend of the route table."
+  type = object({
+    mimir     = object({ port = number, path = string })
+    loki      = object({ port = number, path = string })
+    tempo     = object({ port = number, path = string })
+    pyroscope = object({ port = number, path = string })
+    grafana   = object({ port = number, path = string })
+  })
+  nullable = false
+
+  validation {
+    condition     = var.health.pyroscope.path == "/ready"
+    error_message = "Pyroscope's own check asks /ready and no other path."
+  }
+}
+
 variable "target_group_arns" {
   description = "Target group of each backend of the route table."
   type = object({
@@ -111,8 +128,8 @@ variable "tenant_id" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9!_.'()-]{1,128}$", var.tenant_id))
-    error_message = "A tenant id has 1 to 128 of letters, digits and !_.'()-."
+    condition     = can(regex("^[A-Za-z0-9!_.'()-]{1,128}$", var.tenant_id)) && !contains([".", "..", "__mimir_cluster"], var.tenant_id)
+    error_message = "A tenant id has 1 to 128 of letters, digits and !_.'()-, and is not ., .. or __mimir_cluster."
   }
 }
 
@@ -123,8 +140,23 @@ variable "former_tenant_ids" {
   default     = []
 
   validation {
-    condition     = !contains(var.former_tenant_ids, var.tenant_id)
-    error_message = "The current tenant is not a former one."
+    condition     = !contains([for tenant in var.former_tenant_ids : lower(tenant)], lower(var.tenant_id))
+    error_message = "${var.tenant_id} is the current tenant and cannot be a former one too: take it out of former_tenant_ids (capital and small letters count as the same)."
+  }
+
+  validation {
+    condition     = length(var.former_tenant_ids) == length(distinct([for tenant in var.former_tenant_ids : lower(tenant)]))
+    error_message = "A former tenant stands in the list twice."
+  }
+
+  validation {
+    condition     = alltrue([for tenant in var.former_tenant_ids : can(regex("^[A-Za-z0-9!_.'()-]{1,128}$", tenant)) && !contains([".", "..", "__mimir_cluster"], tenant)])
+    error_message = "A tenant id has 1 to 128 of letters, digits and !_.'()-, and is not ., .. or __mimir_cluster: a list such as old|new is made by Groundwork, give the tenants one by one."
+  }
+
+  validation {
+    condition     = length(join("|", concat(var.former_tenant_ids, [var.tenant_id]))) <= 128
+    error_message = "All tenants together have more than the 128 characters that a rule of the load balancer takes: take out former tenants whose data have expired."
   }
 }
 
@@ -187,6 +219,45 @@ variable "retention_days" {
   validation {
     condition     = alltrue([for days in values(var.retention_days) : days >= 1 && floor(days) == days])
     error_message = "Retention is a whole number of days from 1."
+  }
+}
+
+variable "limits" {
+  description = "What the tenant may send: series of metrics in memory and streams of logs at a time, MiB a second of logs, traces and profiles, series of profiles. What is over is refused with 429, which Alloy sends again."
+  type = object({
+    series            = number
+    log_streams       = number
+    log_mib           = number
+    trace_mib         = number
+    profile_mib       = number
+    profile_series    = number
+    series_per_metric = optional(number, 0)
+  })
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name, value in var.limits : value > 0 || name == "series_per_metric"])
+    error_message = "A limit is more than 0: without one, a single service can take all memory of the servers."
+  }
+
+  validation {
+    # In memory a series takes about 4 KiB with its index and samples; half of the memory is for queries.
+    condition     = var.limits.series * 4096 <= var.servers["mimir"].memory_mib * 1048576 * var.servers["mimir"].count / min(var.servers["mimir"].count, 3) / 2
+    error_message = "Mimir's tasks hold at most ${floor(var.servers["mimir"].memory_mib * 128 * var.servers["mimir"].count / min(var.servers["mimir"].count, 3))} series in half of their memory: give fewer series, or more memory."
+  }
+}
+
+variable "alerts" {
+  description = "Topic that Alertmanager notifies, and the key of its messages. The topic may be made later: notifications are tried again."
+  type = object({
+    topic_arn   = string
+    kms_key_arn = string
+  })
+  nullable = false
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.alerts.topic_arn))
+    error_message = "topic_arn is the ARN of an SNS topic."
   }
 }
 

@@ -103,6 +103,48 @@ run "a_former_tenant_gets_rules_of_its_own" {
   }
 }
 
+run "all_tenants_in_one_header_only_read" {
+  command = plan
+
+  variables {
+    tenants = ["blue", "green"]
+    table = {
+      tenant_header = "X-Scope-OrgID"
+      backends      = { store = { port = 8080, health_path = "/ready" } }
+      routes = [
+        { name = "push", priority = 100, paths = ["/push"], backend = "store", tenant = true },
+        { name = "query", priority = 110, paths = ["/*"], backend = "store", tenant = true, federated = true },
+      ]
+    }
+  }
+
+  assert {
+    condition = {
+      for name, rule in aws_lb_listener_rule.forward : name => rule.priority
+    } == { "push:0" = 100, "push:1" = 101, "query:0" = 110, "query:1" = 111, "query:all" = 118 }
+    error_message = "one more rule where data are read"
+  }
+
+  assert {
+    condition     = one(flatten([for condition in aws_lb_listener_rule.forward["query:all"].condition : [for header in condition.http_header : header.values]])) == "green|blue"
+    error_message = "the current tenant comes first"
+  }
+}
+
+run "a_federated_route_takes_a_tenant" {
+  command = plan
+
+  variables {
+    table = {
+      tenant_header = "X-Scope-OrgID"
+      backends      = { store = { port = 8080, health_path = "/ready" } }
+      routes        = [{ name = "query", priority = 110, paths = ["/*"], backend = "store", tenant = false, federated = true }]
+    }
+  }
+
+  expect_failures = [var.table]
+}
+
 run "a_tenant_is_no_pattern" {
   command = plan
 

@@ -48,6 +48,18 @@ variables {
     grafana   = "docker.io/grafana/grafana:1.0.0"
     configure = "docker.io/library/busybox:1.0.0"
   }
+  health = {
+    mimir     = { port = 8080, path = "/ready" }
+    loki      = { port = 3100, path = "/ready" }
+    tempo     = { port = 3200, path = "/ready" }
+    pyroscope = { port = 4040, path = "/ready" }
+    grafana   = { port = 3000, path = "/api/health" }
+  }
+  limits = { series = 100000, log_streams = 5000, log_mib = 8, trace_mib = 8, profile_mib = 4, profile_series = 5000 }
+  alerts = {
+    topic_arn   = "arn:aws:sns:ap-northeast-2:111122223333:test-monitoring-alerts"
+    kms_key_arn = "arn:aws:kms:ap-northeast-2:111122223333:key/sqs"
+  }
   retention_days     = { metrics = 7, logs = 14, traces = 3, profiles = 2 }
   log_retention_days = 7
 }
@@ -159,13 +171,80 @@ run "former_tenants_stay_readable" {
   assert {
     condition = {
       for source in yamldecode(aws_s3_object.config["grafana/provisioning/datasources/groundwork.yaml"].content).datasources : source.uid => try(source.secureJsonData.httpHeaderValue1, "")
-    } == { mimir = "green|blue", loki = "green|blue", tempo = "green|blue", pyroscope = "blue", pyroscope-green = "green", cloudwatch = "" }
-    error_message = "one data source reads all tenants, but for Pyroscope, which takes one"
+      } == {
+      mimir       = "blue|green", loki = "blue|green", tempo = "blue|green", pyroscope = "blue", alertmanager = "blue", cloudwatch = "",
+      mimir-blue  = "blue", loki-blue = "blue", tempo-blue = "blue", pyroscope-blue = "blue",
+      mimir-green = "green", loki-green = "green", tempo-green = "green", pyroscope-green = "green",
+    }
+    error_message = "the known data sources read all tenants where the server can, and each tenant has its own"
+  }
+
+  assert {
+    condition = (
+      yamldecode(aws_s3_object.config["mimir/config.yaml"].content).tenant_federation.enabled &&
+      yamldecode(aws_s3_object.config["loki/config.yaml"].content).querier.multi_tenant_queries_enabled &&
+      yamldecode(aws_s3_object.config["tempo/config.yaml"].content).query_frontend.multi_tenant_queries_enabled
+    )
+    error_message = "queries may name several tenants"
   }
 
   assert {
     condition     = contains([for rule in aws_s3_bucket_lifecycle_configuration.this["loki"].rule : rule.filter[0].prefix], "green/")
     error_message = "a former tenant's data age too"
+  }
+}
+
+run "a_tenant_that_is_current_and_former_is_refused" {
+  command = plan
+
+  variables {
+    former_tenant_ids = ["Blue"]
+  }
+
+  expect_failures = [var.former_tenant_ids]
+}
+
+run "a_list_of_tenants_is_not_one_tenant" {
+  command = plan
+
+  variables {
+    former_tenant_ids = ["green|red"]
+  }
+
+  expect_failures = [var.former_tenant_ids]
+}
+
+run "a_former_tenant_twice_is_refused" {
+  command = plan
+
+  variables {
+    former_tenant_ids = ["green", "Green"]
+  }
+
+  expect_failures = [var.former_tenant_ids]
+}
+
+run "more_series_than_memory_are_refused" {
+  command = plan
+
+  variables {
+    limits = { series = 200000, log_streams = 5000, log_mib = 8, trace_mib = 8, profile_mib = 4, profile_series = 5000 }
+  }
+
+  expect_failures = [var.limits]
+}
+
+run "alerts_are_told_to_the_topic" {
+  command = plan
+
+  assert {
+    condition     = yamldecode(aws_s3_object.config["mimir/alertmanager.yaml"].content).receivers[0].sns_configs[0].topic_arn == var.alerts.topic_arn
+    error_message = "Alertmanager notifies the topic"
+  }
+
+  assert {
+    condition     = flatten([for statement in data.aws_iam_policy_document.alerts.statement : statement.resources]) == [var.alerts.topic_arn, var.alerts.kms_key_arn]
+    error_message = "Mimir publishes to that topic only, with its key only"
   }
 }
 
