@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,7 @@ def ensure(
 def test_urls_and_tenant_come_from_the_route_table() -> None:
     found = {one["uid"]: one for one in sources()}
     assert {uid: one["url"].removeprefix("http://lgtm.test.internal") for uid, one in found.items()} == {
-        "mimir": "/prometheus", "loki": "", "tempo": "/tempo", "pyroscope": "", "cloudwatch": "",
+        "mimir": "/prometheus", "loki": "", "tempo": "/tempo", "pyroscope": "", "alertmanager": "", "cloudwatch": "",
     }  # fmt: skip
     for uid in ("mimir", "loki", "tempo", "pyroscope"):
         assert found[uid]["jsonData"]["httpHeaderName1"] == TABLE.tenant_header
@@ -60,7 +61,9 @@ def test_urls_and_tenant_come_from_the_route_table() -> None:
     for source in grafana_sources.SOURCES:
         if source.use:
             route = TABLE.resolve(grafana_sources.base_path(TABLE, source) + source.api)
-            assert route is not None and route.backend == source.uid and route.tenant
+            assert route is not None and route.tenant
+            assert route.backend == ("mimir" if source.uid == "alertmanager" else source.uid)
+            assert route.federated == source.federated, "a list of tenants is let in where the data source sends one"
 
 
 def test_signals_lead_to_each_other_by_uids_that_are_there() -> None:
@@ -84,13 +87,20 @@ def test_dashboards_know_only_these_data_sources() -> None:
 
 
 def test_a_former_tenants_data_stay_reachable() -> None:
-    found = {one["uid"]: one.get("secureJsonData") for one in sources(("red", "green.1", "blue"))}
-    for uid in ("mimir", "loki", "tempo"):
-        assert found[uid] == {"httpHeaderValue1": "red|green.1|blue"}
-    # Pyroscope takes one tenant a request.
-    assert found["pyroscope"] == {"httpHeaderValue1": "blue"}
-    assert found["pyroscope-green-1"] == {"httpHeaderValue1": "green.1"}
-    assert "pyroscope-red" in found
+    found = {one["uid"]: one for one in sources(("red", "green.1", "blue"))}
+    reads = {uid: one["secureJsonData"].get("httpHeaderValue1") for uid, one in found.items()}
+    # In the order in which the load balancer lets a list in.
+    assert {reads[uid] for uid in ("mimir", "loki", "tempo")} == {"blue|green.1|red"}
+    # Pyroscope takes one tenant a request, and so does what has to do with rules.
+    assert {reads[uid] for uid in ("pyroscope", "alertmanager")} == {"blue"}
+    for tenant, end in (("red", "red"), ("green.1", "green-1"), ("blue", "blue")):
+        assert {reads[f"{kind}-{end}"] for kind in ("mimir", "loki", "tempo", "pyroscope")} == {tenant}
+        links = re.findall(r"'datasourceUid': '([^']+)'", str(found[f"tempo-{end}"]))
+        assert set(links) == {f"{kind}-{end}" for kind in ("mimir", "loki", "pyroscope")}
+    alerts = {uid: one["jsonData"]["manageAlerts"] for uid, one in found.items() if one["type"] == "prometheus"}
+    assert alerts == {"mimir": False, "mimir-red": False, "mimir-green-1": False, "mimir-blue": True}
+    assert [uid for uid, one in found.items() if one["isDefault"]] == ["mimir"]
+    assert all(len(uid) <= 40 for uid in {one["uid"] for one in sources(("t" * 128, "blue"))})
 
 
 @pytest.mark.parametrize(
@@ -218,14 +228,17 @@ def test_what_was_changed_by_hand_is_seen_exactly_and_put_back(grafana: Grafana)
 def test_a_new_tenant_changes_secrets_that_nobody_sees(grafana: Grafana) -> None:
     ensure(grafana)
     result = ensure(grafana, wanted(("blue-secret-1", "green-secret-2")))
-    assert grafana.secrets["tempo"] == {"httpHeaderValue1": "blue-secret-1|green-secret-2"}
-    assert set(result["updated"]) == {f"data source {uid}" for uid in ("mimir", "loki", "tempo", "pyroscope")}
-    assert result["after"]["data source mimir"] == {"secureJsonData": "(hidden, new)"}
-    shown = json.dumps({**result, "created": []})
+    assert grafana.secrets["tempo"] == {"httpHeaderValue1": "green-secret-2|blue-secret-1"}
+    changed = ("mimir", "loki", "tempo", "pyroscope", "alertmanager")
+    assert set(result["updated"]) == {f"data source {uid}" for uid in changed}
+    assert result["after"]["data source loki"] == {"secureJsonData": "(hidden, new)"}
+    assert len(result["created"]) == 8
+    # A data source of one tenant has its name by which people choose it; the header's value is nowhere.
+    shown = json.dumps([result["after"][f"data source {uid}"] for uid in changed])
     assert "green-secret-2" not in shown
     assert TOKEN not in shown and TOKEN not in repr(grafana_api.server(grafana.url, TOKEN))
     # Nor does Grafana get them anywhere but where they are kept safe.
-    assert "green-secret-2" not in json.dumps(grafana.sources)
+    assert "green-secret-2" not in json.dumps([grafana.sources[uid] for uid in changed])
     assert not ensure(grafana, wanted(("blue-secret-1", "green-secret-2")))["changed"]
 
 
@@ -240,7 +253,8 @@ def test_pruning_needs_typed_consent(grafana: Grafana) -> None:
     grafana.save("dashboards", "other", {"metadata": {"annotations": {"grafana.app/folder": "others"}}, "spec": {}})
     grafana.sources["theirs"] = {"uid": "theirs", "name": "Theirs", "jsonData": {}}
     told = ensure(grafana)
-    assert told["unmanaged"] == ["dashboard old", "data source pyroscope-red"]
+    gone = [f"data source {kind}-{one}" for kind in ("loki", "mimir", "pyroscope", "tempo") for one in ("blue", "red")]
+    assert told["unmanaged"] == ["dashboard old", *gone]
     assert "old" in grafana.dashboards
     foretold = ensure(grafana, check=True, prune=True)
     assert foretold["changed"] and foretold["before"]["dashboard old"] == "is there"
@@ -248,7 +262,7 @@ def test_pruning_needs_typed_consent(grafana: Grafana) -> None:
         with pytest.raises(grafana_api.GrafanaProblem, match=f"dashboard old.* give confirm: {CONFIRM}"):
             ensure(grafana, prune=True, confirm=words)
     assert grafana.written() == []
-    assert ensure(grafana, prune=True, confirm=CONFIRM)["pruned"] == ["dashboard old", "data source pyroscope-red"]
+    assert ensure(grafana, prune=True, confirm=CONFIRM)["pruned"] == ["dashboard old", *gone]
     assert "old" not in grafana.dashboards and "other" in grafana.dashboards and "theirs" in grafana.sources
     assert not ensure(grafana, prune=True, confirm=CONFIRM)["changed"]
 

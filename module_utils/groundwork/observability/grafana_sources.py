@@ -1,8 +1,9 @@
 """Grafana's data sources: one table, from which come file provisioning, the API push and Terraform's template.
 
 URLs and the tenant header come from the route table. Reads are of every tenant that the estate has had: a renamed
-tenant's data stay reachable through a list of tenants in the header (`old|new`), which Mimir, Loki and Tempo answer with
-the data of all. Pyroscope takes one tenant a request, so a former tenant has a data source of its own there.
+tenant's data stay reachable through a list of tenants in the header (`new|old`, the order that the load balancer lets in),
+which Mimir, Loki and Tempo answer with the data of all. Pyroscope takes one tenant a request, and rules belong to one:
+after a change each tenant has data sources of its own beside these, linked among themselves.
 
 `python -m groundwork.observability.grafana_sources` writes terraform/modules/lgtm/configs/datasources.yaml.tftpl.
 """
@@ -38,6 +39,8 @@ class Source:
     api: str = ""
     #: Whether its server answers for a list of tenants.
     federated: bool = True
+    #: Whether each tenant has one of its own when there are several.
+    own: bool = True
     json_data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -53,8 +56,7 @@ SOURCES: tuple[Source, ...] = (
             "prometheusType": "Mimir",
             # What Alloy scrapes by: the shortest window that rate() gets in a panel is four of these.
             "timeInterval": "15s",
-            # Rules are the project's (observability/rules), pushed to the ruler.
-            "manageAlerts": False,
+            "alertmanagerUid": "alertmanager",
             "exemplarTraceIdDestinations": [{"name": "trace_id", "datasourceUid": "tempo"}],
         },
     ),
@@ -62,6 +64,7 @@ SOURCES: tuple[Source, ...] = (
         "loki", "Loki", "loki", "logs_query", "/loki/api/v1/query_range",
         json_data={
             "maxLines": 1000,
+            # The state of its rules is at a path that Mimir's has too.
             "manageAlerts": False,
             "derivedFields": [
                 # By the label that Alloy makes, and by the text where a program writes it into its line.
@@ -123,8 +126,12 @@ SOURCES: tuple[Source, ...] = (
         "pyroscope", "Pyroscope", "grafana-pyroscope-datasource", "profiles_query",
         "/querier.v1.QuerierService/SelectMergeStacktraces", federated=False,
     ),
+    Source(
+        "alertmanager", "Alertmanager", "alertmanager", "alerts", "/alertmanager/api/v2/alerts", federated=False, own=False,
+        json_data={"implementation": "mimir", "handleGrafanaManagedAlerts": False},
+    ),
     # Asked with the rights of Grafana's task.
-    Source("cloudwatch", "CloudWatch", "cloudwatch"),
+    Source("cloudwatch", "CloudWatch", "cloudwatch", own=False),
 )  # fmt: skip
 
 
@@ -147,25 +154,28 @@ def data_sources(
 def _all(
     table: RouteTable, endpoint: str, tenants: Sequence[str], region: str, sources: Sequence[Source]
 ) -> list[dict[str, Any]]:
+    current = tenants[-1]
+    every = SEPARATOR.join(reversed(tenants))
     found = []
     for source in sources:
-        if not source.use:
-            found.append(_entry(source, "", {"authType": "default", "defaultRegion": region}, {}))
-            continue
-        url = endpoint + base_path(table, source)
-        reads = SEPARATOR.join(tenants) if source.federated else tenants[-1]
-        header = {"httpHeaderName1": table.tenant_header}
-        found.append(_entry(source, url, header, {"httpHeaderValue1": reads}))
-        if not source.federated:
-            found += [former(_entry(source, url, header, {"httpHeaderValue1": one}), one) for one in tenants[:-1]]
+        reads = every if source.federated else current
+        found.append(_entry(table, endpoint, source, region, reads, alerts=reads == current))
+    if len(tenants) > 1:
+        for tenant in tenants:
+            found += _own(table, endpoint, tenant, sources, alerts=tenant == current)
     return found
 
 
-def former(entry: dict[str, Any], tenant: str) -> dict[str, Any]:
-    """The data source of a former tenant, for a server that takes one tenant a request."""
-    # Grafana's uids have at most 40 of letters, digits, - and _.
-    uid = f"{entry['uid']}-{re.sub('[^A-Za-z0-9_-]', '-', tenant) if tenant != _FORMER else tenant}"
-    return {**entry, "uid": uid[:40], "name": f"{entry['name']} ({tenant})", "isDefault": False}
+def _own(
+    table: RouteTable, endpoint: str, tenant: str, sources: Sequence[Source], *, alerts: bool | str
+) -> list[dict[str, Any]]:
+    """The data sources of one tenant of several."""
+    return [_entry(table, endpoint, source, "", tenant, alerts=alerts, own=tenant) for source in sources if source.own]
+
+
+def own_uid(uid: str, tenant: str) -> str:
+    """Uid of a tenant's own data source: Grafana's have at most 40 of letters, digits, - and _."""
+    return f"{uid}-{_SLUG if tenant == _ONE else re.sub('[^A-Za-z0-9_-]', '-', tenant)}"[:40]
 
 
 def base_path(table: RouteTable, source: Source) -> str:
@@ -178,17 +188,45 @@ def base_path(table: RouteTable, source: Source) -> str:
     return path.removesuffix(source.api)
 
 
-def _entry(source: Source, url: str, json_data: Mapping[str, Any], secure: Mapping[str, str]) -> dict[str, Any]:
+def _entry(
+    table: RouteTable,
+    endpoint: str,
+    source: Source,
+    region: str,
+    tenant: str,
+    *,
+    alerts: bool | str,
+    own: str = "",
+) -> dict[str, Any]:
+    data: dict[str, Any] = dict(source.json_data)
+    if source.type == "prometheus":
+        # Rules belong to one tenant: their list and state cannot be asked for several.
+        data["manageAlerts"] = alerts
+    if own:
+        data = _linked(data, own)
+    if source.use:
+        data["httpHeaderName1"] = table.tenant_header
+    else:
+        data |= {"authType": "default", "defaultRegion": region}
     return {
-        "uid": source.uid,
-        "name": source.name,
+        "uid": own_uid(source.uid, own) if own else source.uid,
+        "name": f"{source.name} ({own})" if own else source.name,
         "type": source.type,
         "access": "proxy",
-        "url": url,
-        "isDefault": source.uid == SOURCES[0].uid,
-        "jsonData": {**source.json_data, **json_data},
-        "secureJsonData": dict(secure),
+        "url": endpoint + base_path(table, source) if source.use else "",
+        "isDefault": source.uid == SOURCES[0].uid and not own,
+        "jsonData": data,
+        "secureJsonData": {"httpHeaderValue1": tenant} if source.use else {},
     }
+
+
+def _linked(value: Any, tenant: str) -> Any:
+    """Settings whose links lead to the same tenant's data sources."""
+    if isinstance(value, Mapping):
+        return {
+            key: own_uid(one, tenant) if key == "datasourceUid" else _linked(one, tenant) for key, one in value.items()
+        }
+    return [_linked(one, tenant) for one in value] if isinstance(value, list) else value
 
 
 def provisioning(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -212,52 +250,54 @@ def _escaped(value: Any) -> Any:
 
 
 # Words that stand for Terraform's values until the text is a template.
-_ENDPOINT, _FORMER, _CURRENT, _REGION, _HEADER = "@endpoint@", "@former@", "@current@", "@region@", "@header@"
+_ENDPOINT, _HEADER, _REGION, _EVERY, _CURRENT = "@endpoint@", "@header@", "@region@", "@every@", "@current@"
+_ONE, _SLUG, _ALONE, _IS_CURRENT = "@one@", "@slug@", "@alone@", "@is_current@"
+_VALUES = {
+    _ENDPOINT: "endpoint",
+    _HEADER: "tenant_header",
+    _REGION: "region",
+    _EVERY: f'join("{SEPARATOR}", reverse(tenants))',
+    _CURRENT: "current",
+    _ONE: "one",
+    _SLUG: 'replace(one, "/[^A-Za-z0-9_-]/", "-")',
+    _ALONE: "length(tenants) == 1",
+    _IS_CURRENT: "one == current",
+}
 
 
 def template(table: RouteTable) -> str:
     """The provisioning file as Terraform's template: `endpoint`, `tenant_header`, `tenants` (former ones first), `current`
     and `region` are put in by terraform/modules/lgtm."""
-    stand_ins = RouteTable(_HEADER, table.backends, table.routes, table.uses)
-    lines = provisioning(_all(stand_ins, _ENDPOINT, [_FORMER, _CURRENT], _REGION, SOURCES)).splitlines()
-    text = "\n".join(lines[1:]) + "\n"
-    # Terraform's own signs are doubled in a text that has them: none may be left but what is put in here.
-    text = re.sub(r"\$\$(?=\{)", '${"$$"}', text)
-    text = text.replace(
-        f"uid: pyroscope-{_FORMER}",
-        'uid: ${jsonencode(substr("pyroscope-${replace(former, "/[^A-Za-z0-9_-]/", "-")}", 0, 40))}',
-    )
-    text = re.sub(r"(?m)^( *(?:- )?\w+: )'?(.*@\w+@.*?)'?$", _interpolated, text)
-    # The data source of a former tenant is one of many, or of none.
-    before, entry, after = _former_entry(text)
-    text = f"{before}%{{ for former in tenants ~}}\n%{{ if former != current ~}}\n{entry}%{{ endif ~}}\n%{{ endfor ~}}\n{after}"
+    signs = RouteTable(_HEADER, table.backends, table.routes, table.uses)
+    main = [
+        _entry(signs, _ENDPOINT, source, _REGION, _EVERY if source.federated else _CURRENT, alerts=_ALONE)
+        for source in SOURCES
+    ]
+    own = _own(signs, _ENDPOINT, _ONE, SOURCES, alerts=_IS_CURRENT)
+    head, entries = _as_template(provisioning(main)).split("datasources:\n", 1)
+    _, more = _as_template(provisioning(own)).split("datasources:\n", 1)
     return (
         "# Made by `python -m groundwork.observability.grafana_sources` from its table; the same table makes the API push.\n"
-        f"{text}"
+        f"{head.partition(chr(10))[2]}datasources:\n{entries}"
+        f"%{{ for one in length(tenants) == 1 ? [] : tenants ~}}\n{more}%{{ endfor ~}}\n"
     )
+
+
+def _as_template(text: str) -> str:
+    # Terraform puts in what begins with a dollar and a brace: where the text itself has that, the dollars are put in.
+    text = re.sub(r"\$\$(?=\{)", '${"$$"}', text)
+    return re.sub(r"(?m)^( *(?:- )?\w+: )'?(.*@\w+@.*?)'?$", _interpolated, text)
 
 
 def _interpolated(match: re.Match[str]) -> str:
-    values = {
-        f"{_FORMER}{SEPARATOR}{_CURRENT}": f'join("{SEPARATOR}", tenants)',
-        _ENDPOINT: "endpoint",
-        _HEADER: "tenant_header",
-        _REGION: "region",
-        _FORMER: "former",
-        _CURRENT: "current",
-    }
     key, value = match.groups()
-    if value in values:
-        return f"{key}${{jsonencode({values[value]})}}"
-    for sign, expression in values.items():
+    if value in _VALUES:
+        return f"{key}${{jsonencode({_VALUES[value]})}}"
+    cut = _SLUG in value
+    for sign, expression in _VALUES.items():
         value = value.replace(sign, f"${{{expression}}}")
-    return f'{key}${{jsonencode("{value}")}}'
-
-
-def _former_entry(text: str) -> tuple[str, str, str]:
-    entries = re.split(r"(?m)^(?=- uid: )", text)
-    place = next(index for index, entry in enumerate(entries) if "(former" in entry.splitlines()[0])
-    return "".join(entries[:place]), entries[place], "".join(entries[place + 1 :])
+    text = f'"{value}"'
+    return f"{key}${{jsonencode({f'substr({text}, 0, 40)' if cut else text})}}"
 
 
 def main() -> None:

@@ -252,6 +252,18 @@ data "aws_iam_policy_document" "grafana" {
       values   = [aws_efs_access_point.grafana.arn]
     }
   }
+
+  # Its data source CloudWatch.
+  statement {
+    sid = "ReadMetrics"
+    actions = [
+      "cloudwatch:GetMetricData",
+      "cloudwatch:ListMetrics",
+      "ec2:DescribeRegions",
+      "tag:GetResources",
+    ]
+    resources = ["*"] # These actions know no resource.
+  }
 }
 
 module "task_role" {
@@ -259,7 +271,7 @@ module "task_role" {
   for_each = var.servers
 
   name         = "${local.prefix}-${each.key}"
-  description  = "What ${each.key} may do: its own ${each.key == "grafana" ? "files" : "bucket"}${each.key == "mimir" ? ", and notify" : ""}"
+  description  = "What ${each.key} may do: its own ${each.key == "grafana" ? "files, and metrics" : "bucket"}${each.key == "mimir" ? ", and notify" : ""}"
   trust_policy = data.aws_iam_policy_document.trust.json
   inline_policies = merge(
     { own = each.key == "grafana" ? data.aws_iam_policy_document.grafana.json : data.aws_iam_policy_document.store[each.key].json },

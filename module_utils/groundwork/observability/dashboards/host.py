@@ -187,7 +187,7 @@ def build() -> model.Dashboard:
                 ),
                 log_lines(
                     "Errors in the journal", "What systemd's journal has of priority err and worse.",
-                    '{env=~"$env", host=~"$host", job="journal", level=~"(?i)err|error|crit|alert|emerg"}',
+                    '{env=~"$env", host=~"$host", job="journal", level=~"(?i)err|error|crit|alert|emerg|fatal"}',
                 ),
             ],
         ),

@@ -174,7 +174,7 @@ def build() -> model.Dashboard:
                 ),
                 log_lines(
                     "Errors and warnings of the brokers", "Kafka's own log, levels WARN, ERROR and FATAL.",
-                    '{env=~"$env", job="kafka", level=~"WARN|ERROR|FATAL"}', width=16, height=8,
+                    '{env=~"$env", job="kafka", level=~"(?i)warn|error|fatal"}', width=16, height=8,
                 ),
             ],
         ),

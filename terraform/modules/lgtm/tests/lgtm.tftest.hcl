@@ -171,8 +171,12 @@ run "former_tenants_stay_readable" {
   assert {
     condition = {
       for source in yamldecode(aws_s3_object.config["grafana/provisioning/datasources/groundwork.yaml"].content).datasources : source.uid => try(source.secureJsonData.httpHeaderValue1, "")
-    } == { mimir = "green|blue", loki = "green|blue", tempo = "green|blue", pyroscope = "blue", pyroscope-green = "green", cloudwatch = "" }
-    error_message = "one data source reads all tenants, but for Pyroscope, which takes one"
+      } == {
+      mimir       = "blue|green", loki = "blue|green", tempo = "blue|green", pyroscope = "blue", alertmanager = "blue", cloudwatch = "",
+      mimir-blue  = "blue", loki-blue = "blue", tempo-blue = "blue", pyroscope-blue = "blue",
+      mimir-green = "green", loki-green = "green", tempo-green = "green", pyroscope-green = "green",
+    }
+    error_message = "the known data sources read all tenants where the server can, and each tenant has its own"
   }
 
   assert {
