@@ -71,7 +71,7 @@ def test_other_pins_are_another_file_and_the_inventory_finds_it(tmp_path: Path) 
     pins = (PROJECT / programs.SOURCES / "alloy" / "go.mod").read_bytes()
     wanted = tmp_path / "bin" / f"alloy-{hashlib.sha256(pins).hexdigest()[:12]}"
     assert programs.path("alloy", PROJECT, tmp_path) == wanted
-    local = yaml.safe_load((PROJECT / "inventories" / "local" / "group_vars" / "all" / "main.yml").read_text())
+    local = yaml.safe_load((PROJECT / "inventories" / "local" / "group_vars" / "ec2" / "main.yml").read_text())
     for part in (
         "/bin/alloy-",
         f"{programs.SOURCES}/alloy/go.mod",
