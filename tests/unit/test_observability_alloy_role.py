@@ -286,6 +286,11 @@ def test_systemd_takes_the_unit(everything: dict[str, dict[str, Any]], tmp_path:
         )
         said = [line for line in done.stderr.splitlines() if "alloy.service" in line]
         assert (done.returncode, said) == (0, []), done.stderr
+    # A host that comes up while Kafka is down must not give up for good.
+    assert (
+        "StartLimitIntervalSec=0\n" in everything["dev-ops-1"]["unit"]
+        and "Restart=on-failure\n" in everything["dev-ops-1"]["unit"]
+    )
     assert everything["dev-kafka-1"]["groups"] == ["adm", "systemd-journal", "kafka"]
     assert "SupplementaryGroups=adm systemd-journal\n" in everything["dev-ops-1"]["unit"]
 
