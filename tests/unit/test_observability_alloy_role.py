@@ -286,5 +286,35 @@ def test_systemd_takes_the_unit(everything: dict[str, dict[str, Any]], tmp_path:
         )
         said = [line for line in done.stderr.splitlines() if "alloy.service" in line]
         assert (done.returncode, said) == (0, []), done.stderr
+    # A host that comes up while Kafka is down must not give up for good.
+    assert (
+        "StartLimitIntervalSec=0\n" in everything["dev-ops-1"]["unit"]
+        and "Restart=on-failure\n" in everything["dev-ops-1"]["unit"]
+    )
     assert everything["dev-kafka-1"]["groups"] == ["adm", "systemd-journal", "kafka"]
     assert "SupplementaryGroups=adm systemd-journal\n" in everything["dev-ops-1"]["unit"]
+
+
+def test_the_pages_budgets_are_the_roles(everything: dict[str, dict[str, Any]]) -> None:
+    page = (PROJECT / "docs" / "alloy.md").read_text()
+    defaults = yaml.safe_load((PROJECT / "roles" / "alloy" / "defaults" / "main.yml").read_text())
+    for name in (
+        "wal_max_keepalive",
+        "wal_truncate_frequency",
+        "log_retries",
+        "journal_max_age",
+        "trace_retry",
+        "trace_queue",
+        "profile_retries",
+    ):
+        assert f"`alloy_{name}` {defaults[f'alloy_{name}']}" in page, name
+    files = everything["dev-kafka-1"]["files"]
+    assert (
+        'min_backoff_period  = "500ms"' in files["11-write-logs.alloy"]
+        and 'max_backoff_period  = "1m"' in files["11-write-logs.alloy"]
+    )
+    waits = [min(0.5 * 2**number, 60) for number in range(defaults["alloy_log_retries"])]
+    assert f"= {int(sum(waits))} s" in page and "**1 h 54 min**" in page and 6840 <= sum(waits) < 6900
+    spans = defaults["alloy_trace_queue"] * 2048
+    assert f"{spans // 1000} 000 spans" in page and f"{spans // 900} spans/s" in page
+    assert "send_batch_max_size = 2048" in files["50-otlp.alloy"]

@@ -73,6 +73,14 @@ def test_right_configuration(checker: Path) -> None:
         ("argument", "b.alloy:", "longer than scrape_interval", {"a.alloy": WRITE, "b.alloy": scrape(
             "\ttargets         = []\n\tforward_to      = [prometheus.remote_write.lgtm.receiver]\n"
             '\tscrape_interval = "5s"\n\tscrape_timeout  = "10s"\n')}),
+        ("argument", "a.alloy:", "sasl_mechanism", {"a.alloy":
+            'prometheus.exporter.kafka "x" {\n\tkafka_uris     = ["a:9094"]\n\tsasl_mechanism = "scram"\n}\n'}),
+        ("argument", "a.alloy:", "need an instance", {"a.alloy":
+            'prometheus.exporter.kafka "x" {\n\tkafka_uris = ["a:9094", "b:9094"]\n}\n'}),
+        ("argument", "a.alloy:", "unknown collector", {"a.alloy":
+            'prometheus.exporter.postgres "x" {\n\tenabled_collectors = ["tables"]\n}\n'}),
+        ("argument", "a.alloy:", "keeps needs a stage", {"a.alloy":
+            'loki.process "x" {\n\tforward_to = []\n\n\tstage.match {\n\t\tselector = "{a=\\"b\\"}"\n\t}\n}\n'}),
         ("argument", "a.alloy:", "unknown relabel action", {"a.alloy":
             'loki.relabel "x" {\n\tforward_to = []\n\n\trule {\n\t\taction = "keepp"\n\t}\n}\n'}),
         ("argument", "a.alloy:", "error parsing regexp", {"a.alloy":
@@ -89,8 +97,8 @@ def test_wrong_in_one_way(checker: Path, rule: str, where: str, words: str, file
     [
         (
             "unchecked",
-            "arguments of prometheus.exporter.mysql",
-            'prometheus.exporter.mysql "db" {\n\tdata_source_name = "x"\n}\n',
+            "arguments of prometheus.exporter.redis",
+            'prometheus.exporter.redis "db" {\n\tredis_addr = "x"\n}\n',
         ),
         (
             "unchecked",
