@@ -72,7 +72,13 @@ def main() -> None:
     try:
         table = routes.load(p["routes"])
         outcome = rules_sync.sync(
-            table, p["url"], p["tenant"], p["files"], docs_url=p["docs_url"], check_mode=module.check_mode, wait=p["wait"]
+            table,
+            p["url"],
+            p["tenant"],
+            p["files"],
+            docs_url=p["docs_url"],
+            check_mode=module.check_mode,
+            wait=p["wait"],
         )
     except (routes.RouteError, rules.RulesError, RulerError) as error:
         module.fail_json(msg=str(error))

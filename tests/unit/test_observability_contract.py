@@ -154,7 +154,9 @@ def test_a_rule_makes_every_metric_of_the_contract() -> None:
         if not metric.name.startswith(contract_jmx.OWN):
             makers = contract_jmx.makers(made, metric.name)
             assert makers, f"no rule of the JMX exporter makes {metric.name}"
-            assert any(one.type == metric.type for one in makers), f"{metric.name} is none of type {metric.type} any more"
+            assert any(one.type == metric.type for one in makers), (
+                f"{metric.name} is none of type {metric.type} any more"
+            )
             labels = {label for one in makers for label in one.labels}
             assert labels >= set(metric.labels), f"{metric.name} lost {sorted(set(metric.labels) - labels)}"
 
@@ -168,5 +170,10 @@ def test_a_rule_that_is_lost_is_seen() -> None:
         lost = [name for name in KAFKA if rule.names.fullmatch(name) and not contract_jmx.makers(others, name)]
         needed += [rule.pattern] if lost else []
     assert len(needed) > len(made) * 2 / 3
-    narrowed = contract_jmx.read({"rules": [{"pattern": r"kafka.x<type=raft-metrics><>(epoch)-(avg|max)", "name": "kafka_$1_$2"}]})
-    assert [bool(contract_jmx.makers(narrowed, name)) for name in ("kafka_epoch_max", "kafka_epoch_min")] == [True, False]
+    narrowed = contract_jmx.read(
+        {"rules": [{"pattern": r"kafka.x<type=raft-metrics><>(epoch)-(avg|max)", "name": "kafka_$1_$2"}]}
+    )
+    assert [bool(contract_jmx.makers(narrowed, name)) for name in ("kafka_epoch_max", "kafka_epoch_min")] == [
+        True,
+        False,
+    ]

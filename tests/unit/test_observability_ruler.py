@@ -96,7 +96,11 @@ class Rulers:
             for group in namespace.values():
                 error = self.sick.get(group["name"], "")
                 found = [
-                    {"name": rule.get("alert") or rule["record"], "health": "err" if error else "ok", "lastError": error}
+                    {
+                        "name": rule.get("alert") or rule["record"],
+                        "health": "err" if error else "ok",
+                        "lastError": error,
+                    }
                     for rule in group["rules"]
                 ]
                 groups.append({"name": group["name"], "rules": found})
@@ -176,7 +180,9 @@ def test_a_field_that_somebody_set_is_drift(rulers: Rulers) -> None:
 
 def test_a_refused_group_says_which_and_what_was_done(rulers: Rulers) -> None:
     rulers.refuse = "kafka-quorum"
-    with pytest.raises(rules_ruler.RulerError, match=r"mimir refuses group kafka-quorum .*\(400\).*could not parse") as caught:
+    with pytest.raises(
+        rules_ruler.RulerError, match=r"mimir refuses group kafka-quorum .*\(400\).*could not parse"
+    ) as caught:
         sync(rulers)
     assert "groups were changed before; the next run goes on" in str(caught.value)
     rulers.refuse = ""
@@ -184,7 +190,7 @@ def test_a_refused_group_says_which_and_what_was_done(rulers: Rulers) -> None:
 
 
 def test_both_are_read_before_one_is_changed(rulers: Rulers) -> None:
-    with pytest.raises(rules_ruler.RulerError, match="401.*tenant_id"):
+    with pytest.raises(rules_ruler.RulerError, match=r"401.*tenant_id"):
         sync(rulers, tenant="another")
     given = files()
     given["loki"]["logs.yml"] = "groups: {}"
@@ -258,14 +264,24 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("file", "old", "new", "words"),
     [
-        ("rules/host.yml", "node_timex_sync_status == 0", "node_timex_sync == 0", "node_timex_sync is not in the metrics"),
+        (
+            "rules/host.yml",
+            "node_timex_sync_status == 0",
+            "node_timex_sync == 0",
+            "node_timex_sync is not in the metrics",
+        ),
         ("rules/host.yml", "node_timex_sync_status == 0", "node_timex_sync_status = 0", "HostClockNotSynchronised"),
         ("rules/host.yml", "#clock", "#clocks", "docs/alerts.md#clocks is not there"),
         ("rules/host.yml", "severity: critical", "severity: urgent", "severity must be one of"),
         ("rules/host.yml", "$labels.mountpoint", "$labels.mount", "label mount, which the alert does not have"),
         ("rules/host.yml", "alert: HostSilent", "alert: HostAbsent", "alert HostAbsent is there twice"),
         ("rules/host.yml", "for: 10m", "for: ten", "'ten' is no duration"),
-        ("rules/host.yml", "instance:node_memory_utilisation:ratio", "node_memory_ratio", "named level:metric:operation"),
+        (
+            "rules/host.yml",
+            "instance:node_memory_utilisation:ratio",
+            "node_memory_ratio",
+            "named level:metric:operation",
+        ),
         ("rules/kafka.yml", "|kafka_log_offline_directories", "", "KafkaMetricsMissing: alerts need other metrics"),
         ("rules/kafka.yml", "alert: KafkaAbsent", "alert: KafkaGone", "job kafka has no alert on its absence"),
         ("loki-rules/logs.yml", "[20m])", "[20m]", "( is not closed"),

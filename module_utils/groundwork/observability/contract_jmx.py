@@ -36,7 +36,8 @@ def read(data: dict[str, Any]) -> list[JmxRule]:
         pieces = _PLACE.split(str(rule["name"]))
         # Odd pieces are numbers of groups.
         name = "".join(
-            _group(groups[int(piece) - 1]) if index % 2 else re.escape(_written(piece)) for index, piece in enumerate(pieces)
+            _group(groups[int(piece) - 1]) if index % 2 else re.escape(_written(piece))
+            for index, piece in enumerate(pieces)
         )
         labels = frozenset(str(label).lower() for label in rule.get("labels") or {})
         found.append(JmxRule(str(rule["pattern"]), re.compile(name), str(rule.get("type", "UNTYPED")).lower(), labels))
