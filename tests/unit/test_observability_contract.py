@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 from groundwork.estate.paths import PROJECT
@@ -143,9 +145,14 @@ def test_real_nodes_bring_every_metric_of_the_contract() -> None:
     assert problems == []
 
 
-def jmx_rules() -> list[contract_jmx.JmxRule]:
-    template = PROJECT / "roles" / "jmx_exporter" / "templates" / "kafka.yml.j2"
-    return contract_jmx.read(yaml.safe_load(template.read_text()))
+def jmx_rules(role: Path = PROJECT / "roles" / "jmx_exporter") -> list[contract_jmx.JmxRule]:
+    """The rules as the role renders them, with its own variables."""
+    known: dict[str, Any] = {}
+    for path in (role / "defaults" / "main.yml", role / "vars" / "main.yml"):
+        known |= yaml.safe_load(path.read_text()) if path.exists() else {}
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701 - no HTML
+    text = environment.from_string((role / "templates" / "kafka.yml.j2").read_text()).render(known)
+    return contract_jmx.read(yaml.safe_load(text))
 
 
 def test_a_rule_makes_every_metric_of_the_contract() -> None:
@@ -161,15 +168,31 @@ def test_a_rule_makes_every_metric_of_the_contract() -> None:
             assert labels >= set(metric.labels), f"{metric.name} lost {sorted(set(metric.labels) - labels)}"
 
 
+def beans() -> dict[str, str]:
+    """Which attribute of the real nodes each metric of the contract came from, for objects of at most one more key."""
+    lines = (PROJECT / "tests" / "fixtures" / "kafka" / "beans.txt").read_text().splitlines()
+    found = dict(line.split(" ", 1) for line in lines)
+    return {name: bean for name, bean in found.items() if name in KAFKA}
+
+
+def test_the_attributes_of_real_nodes_become_the_contracts_metrics() -> None:
+    made = jmx_rules()
+    known = beans()
+    assert len(known) > 40
+    assert {name: contract_jmx.made_of(made, bean) for name, bean in known.items()} == {name: name for name in known}
+
+
 def test_a_rule_that_is_lost_is_seen() -> None:
-    """Each rule by itself: without it a metric of the contract has no maker, or the contract does not need the rule."""
+    """Each rule by itself: without it a metric of the contract is made no more, or the contract does not need the rule."""
     made = jmx_rules()
     needed = []
     for index, rule in enumerate(made):
         others = made[:index] + made[index + 1 :]
         lost = [name for name in KAFKA if rule.names.fullmatch(name) and not contract_jmx.makers(others, name)]
+        lost += [name for name, bean in beans().items() if contract_jmx.made_of(others, bean) != name]
         needed += [rule.pattern] if lost else []
-    assert len(needed) > len(made) * 2 / 3
+    assert len(needed) > len(made) * 3 / 4
+    assert any("ReplicaManager, name=(.+)PerSec" in pattern for pattern in needed)
     narrowed = contract_jmx.read(
         {"rules": [{"pattern": r"kafka.x<type=raft-metrics><>(epoch)-(avg|max)", "name": "kafka_$1_$2"}]}
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import threading
 from collections.abc import Iterator
@@ -159,3 +160,46 @@ def test_a_file_that_was_written_but_never_loaded_is_loaded(tmp_path: Path, cont
     one.path.write_text("a")
     assert embedded_apply.apply([one], check_mode=False).changed == ["prometheus"]
     assert Control.reloads == 1
+
+
+def with_rules(
+    tmp_path: Path, url: str, texts: dict[str, str], check: tuple[int, str] = (0, "")
+) -> embedded_apply.Program:
+    content = embedded.render_prometheus({}, rules=texts)
+    beside = embedded_apply.Beside("rules-", embedded.rules_folder(texts), texts)
+    return dataclasses.replace(program(tmp_path, url, content, check), beside=beside)
+
+
+def folders(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "p").iterdir() if path.is_dir())
+
+
+def test_rule_files_lie_beside_and_other_ones_in_another_folder(tmp_path: Path, control: str) -> None:
+    first, second = with_rules(tmp_path, control, {"a.yml": "one"}), with_rules(tmp_path, control, {"a.yml": "two"})
+    predicted = embedded_apply.apply([first], check_mode=True)
+    assert "# a.yml\none" in predicted.after["prometheus"] and not (tmp_path / "p").exists()
+    embedded_apply.apply([first], check_mode=False)
+    assert first.beside and folders(tmp_path) == [first.beside.name]
+    assert f"/etc/groundwork/{first.beside.name}/*.yml" in first.path.read_text()
+    changed = embedded_apply.apply([second], check_mode=False)
+    assert "\none" in changed.before["prometheus"] and "\ntwo" in changed.after["prometheus"]
+    assert second.beside and folders(tmp_path) == [second.beside.name]
+    assert embedded_apply.apply([second], check_mode=False).changed == []
+
+
+def test_a_rule_file_changed_by_hand_is_put_right(tmp_path: Path, control: str) -> None:
+    one = with_rules(tmp_path, control, {"a.yml": "one"})
+    embedded_apply.apply([one], check_mode=False)
+    assert one.beside
+    file = tmp_path / "p" / one.beside.name / "a.yml"
+    file.write_text("by hand")
+    assert embedded_apply.apply([one], check_mode=False).changed == ["prometheus"]
+    assert (file.read_text(), Control.reloads) == ("one", 2)
+
+
+def test_refused_rules_leave_the_old_ones(tmp_path: Path, control: str) -> None:
+    first = with_rules(tmp_path, control, {"a.yml": "one"})
+    embedded_apply.apply([first], check_mode=False)
+    with pytest.raises(embedded_apply.ApplyError, match="could not parse"):
+        embedded_apply.apply([with_rules(tmp_path, control, {"a.yml": "no"}, (1, "could not parse"))], check_mode=False)
+    assert first.beside and folders(tmp_path) == [first.beside.name]

@@ -23,6 +23,7 @@ class JmxRule:
     """`names` takes every name of a metric that the rule can make; `labels` are those that it gives."""
 
     pattern: str
+    template: str
     names: re.Pattern[str]
     type: str
     labels: frozenset[str]
@@ -40,13 +41,30 @@ def read(data: dict[str, Any]) -> list[JmxRule]:
             for index, piece in enumerate(pieces)
         )
         labels = frozenset(str(label).lower() for label in rule.get("labels") or {})
-        found.append(JmxRule(str(rule["pattern"]), re.compile(name), str(rule.get("type", "UNTYPED")).lower(), labels))
+        found.append(
+            JmxRule(
+                str(rule["pattern"]),
+                str(rule["name"]),
+                re.compile(name),
+                str(rule.get("type", "UNTYPED")).lower(),
+                labels,
+            )
+        )
     return found
 
 
 def makers(rules: Sequence[JmxRule], metric: str) -> list[JmxRule]:
     """The rules that can make a metric of this name."""
     return [rule for rule in rules if rule.names.fullmatch(metric)]
+
+
+def made_of(rules: Sequence[JmxRule], bean: str) -> str:
+    """Name of the metric that the exporter makes of an attribute (`domain<type=…, name=…><>attribute`); the first rule
+    whose pattern is found in it does. Empty when none is."""
+    for rule in rules:
+        if match := re.search(rule.pattern, bean):
+            return _written(_PLACE.sub(lambda place: match[int(place[1])] or "", rule.template))
+    return ""
 
 
 def _written(text: str) -> str:

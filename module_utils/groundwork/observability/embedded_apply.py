@@ -38,8 +38,8 @@ class Program:
 
     `url` answers control requests from this machine; `path` is the file that the container sees in its read-only
     folder; `run` runs a command in the container with standard input and returns (exit status, output).
-    `beside` is a folder next to the file with the files that the content names (name to text): its name says its content,
-    so it is written before the check, and those that only an older content named are removed after the reload.
+    `beside` is a folder next to the file with the files that the content names. Its name says what is in it, so it can be
+    written before the check; folders that the file in place does not name are taken away.
     """
 
     name: str
@@ -80,10 +80,12 @@ def apply(programs: list[Program], check_mode: bool) -> Outcome:
         _write_beside(program)
         status, output = program.run(program.check, program.content)
         if status:
+            for one in stale:
+                _tidy(one)
             raise ApplyError(f"{program.name} refuses its configuration, nothing was changed:\n{output.strip()}")
     for program in stale:
         _swap(program, before[program.name])
-        _remove_superseded(program)
+        _tidy(program)
     return outcome
 
 
@@ -128,9 +130,11 @@ def _write_beside(program: Program) -> None:
     staged.rename(folder)
 
 
-def _remove_superseded(program: Program) -> None:
+def _tidy(program: Program) -> None:
+    """Take away the folders that the file in place does not name: superseded ones, or one that was refused."""
+    named = program.path.read_text(encoding="utf-8") if program.path.exists() else ""
     for folder in _folders(program):
-        if program.beside is None or folder.name != program.beside.name:
+        if folder.name not in named:
             shutil.rmtree(folder)
 
 
