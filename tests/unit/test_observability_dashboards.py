@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from groundwork.estate.paths import PROJECT
-from groundwork.observability import dashboards
+from groundwork.observability import contract, dashboards, rules
 from groundwork.observability.dashboards import build, listed
 
 MODELS = dashboards.models("https://docs.example.com/")
@@ -78,6 +78,23 @@ def test_every_metric_is_of_the_contract() -> None:
         if name != "up" and labels_of(name) is None
     }
     assert not unknown
+
+
+def test_the_contract_holds_nothing_that_nobody_asks_for() -> None:
+    asked = {
+        f"{one.dashboard}/{one.panel}/{one.expression}": one.expression for one in QUERIES if one.kind == "prometheus"
+    }
+    asked |= {
+        f"{one['uid']}/{variable['name']}": variable["query"]["query"]
+        for one in MODELS
+        for variable in one["templating"]["list"]
+        if variable["type"] == "query" and variable["datasource"]["type"] == "prometheus"
+    }
+    asked = {place: dashboards.expand(expression) for place, expression in asked.items()}
+    groups = rules.load(PROJECT / "observability" / "rules")
+    whole = contract.load(PROJECT / "observability" / "metrics.yml")
+    assert contract.problems_of(whole, asked, rules.recorded(groups)) == []
+    assert contract.unused(whole, {**asked, **rules.expressions(groups)}) == []
 
 
 def test_every_label_that_is_asked_for_is_one_that_the_metric_has() -> None:

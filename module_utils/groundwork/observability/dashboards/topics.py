@@ -77,7 +77,7 @@ def build() -> model.Dashboard:
                     runbook=LOG_DIR,
                 ),
                 listing(
-                    "Partitions", "none", "Partitions, replicas in sync and not led by the preferred broker, by topic.",
+                    "Partitions by topic", "none", "Partitions, replicas in sync and not led by the preferred broker, by topic.",
                     Target(f"sum by (topic) (kafka_topic_partitions{{{CHOSEN}}})"),
                     Target(f"sum by (topic) (kafka_topic_partition_replicas{{{CHOSEN}}})"),
                     Target(f"sum by (topic) (kafka_topic_partition_in_sync_replica{{{CHOSEN}}})"),
