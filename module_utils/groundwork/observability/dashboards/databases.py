@@ -69,7 +69,7 @@ def build() -> model.Dashboard:
                     Target(f"sum(rate(mysql_global_status_slow_queries{{{E}}}[$__rate_interval]))", "slow"),
                 ),
                 graph(
-                    "Connections", "short", "Open, working, and the most that the server takes.",
+                    "Connections over time", "short", "Open, working, and the most that the server takes.",
                     Target(f"sum(mysql_global_status_threads_connected{{{E}}})", "open"),
                     Target(f"sum(mysql_global_status_threads_running{{{E}}})", "working"),
                     Target(f"sum(mysql_global_variables_max_connections{{{E}}})", "most"),
