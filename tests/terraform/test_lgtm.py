@@ -478,7 +478,7 @@ def test_limits_grow_with_the_environment(plan_of: Any) -> None:
         limits = yaml.safe_load(files["mimir"]["config.yaml"])["limits"]
         # Every series each 15 seconds, and an outage made good three times as fast.
         assert limits["ingestion_rate"] * 5 >= limits["max_global_series_per_user"]
-        assert limits["out_of_order_time_window"] == "2h"
+        assert limits["out_of_order_time_window"] == "8h"
         series.append(limits["max_global_series_per_user"])
         assert yaml.safe_load(files["loki"]["config.yaml"])["limits_config"]["ingestion_rate_mb"] > 0
         assert (
