@@ -175,6 +175,8 @@ class Scenario:
             "connect_timeout": 5,
             "lock_timeout": 30,
             "services": self.services(),
+            # The agent's login, which the role makes beside the services'.
+            "ignore_users": ["groundwork_monitoring"],
             **more,
         }
 
