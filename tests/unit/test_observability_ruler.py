@@ -285,7 +285,7 @@ def copy(tmp_path: Path) -> Path:
         ("rules/kafka.yml", "|kafka_log_offline_directories", "", "KafkaMetricsMissing: alerts need other metrics"),
         ("rules/kafka.yml", "alert: KafkaAbsent", "alert: KafkaGone", "job kafka has no alert on its absence"),
         ("loki-rules/logs.yml", "[20m])", "[20m]", "( is not closed"),
-        ("loki-rules/logs.yml", 'level="FATAL"', 'lvl="FATAL"', "streams have no label lvl"),
+        ("loki-rules/logs.yml", 'level="fatal"', 'lvl="fatal"', "streams have no label lvl"),
         ("loki-rules/logs.yml", "Failed password|", "Failed (password|", "pattern "),
         ("loki-rules/logs.yml", "[10m])) > 0", "[10m]))", "ends with a comparison"),
     ],
