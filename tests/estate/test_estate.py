@@ -13,6 +13,7 @@ import subprocess
 import time
 
 from conftest import PROJECT, Estate, Run
+from groundwork.observability import dashboards, report_data, routes
 
 # What stands on the skeleton, without asking Terraform again; and from the hosts up.
 SERVERS = ("--tags", "skeleton,verify", "--skip-tags", "terraform")
@@ -73,6 +74,25 @@ def test_the_estate_can_be_asked_alone(estate: Estate) -> None:
     assert_silent(run)
     assert "refusals seen" in run.output
     assert "active controller" in run.output
+
+
+def test_kafkas_dashboards_hold_data(estate: Estate) -> None:
+    """Every query of them, asked of the real Prometheus through the routing proxy with the tenant."""
+    header = routes.load(PROJECT / "terraform" / "routes.yml").tenant_header
+    server = report_data.Server(f"http://10.{estate.octet}.255.21/prometheus", {header: "local"})
+    chosen = {"groundwork-kafka-cluster", "groundwork-kafka-broker", "groundwork-kraft-quorum"}
+    models = [one for one in dashboards.models() if one["uid"] in chosen]
+    panels = report_data.collect(models, server, report_data.Span.last(0.1))
+    empty = {
+        f"{panel.dashboard}/{panel.title}/{query.expression}"
+        for panel in panels
+        if panel.state != "elsewhere"
+        for query, answer in zip(panel.queries, panel.answers or [[]] * len(panel.queries), strict=True)
+        if not answer
+    }
+    # Who is held back by a quota is known once a client was.
+    assert {one for one in empty if "_throttle_time" not in one} == set()
+    assert sum(panel.state == "data" for panel in panels) > 60
 
 
 def test_no_secret_is_in_argv_or_output(estate: Estate, first_run: Run) -> None:

@@ -15,7 +15,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .report_data import MOST, Panel, color_at, human, rows
+from .report_data import MOST, Panel, Series, color_at, human, rows
 
 #: Colours that most people with a colour deficiency can tell apart (Okabe and Ito, 2008), then by line style.
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#B8A900")
@@ -95,6 +95,11 @@ def _blank(axes: Axes) -> None:
         side.set_color("#DDDDDD")
 
 
+def _shown(series: Series) -> str:
+    # A name that begins with an underscore, as Kafka's own topics do, would be left out of the legend.
+    return f"\u200a{series.name}" if series.name.startswith("_") else series.name
+
+
 def _lines(axes: Axes, panel: Panel) -> None:
     series = panel.series
     stacked = panel.model["fieldConfig"]["defaults"].get("custom", {}).get("stacking", {}).get("mode") == "normal"
@@ -102,13 +107,13 @@ def _lines(axes: Axes, panel: Panel) -> None:
     times = [datetime.fromtimestamp(at, UTC) for at in moments]
     if stacked and len(series) > 1:
         values = [[dict(one.points).get(at, 0.0) for at in moments] for one in series]
-        axes.stackplot(times, values, labels=[one.name for one in series], colors=LINES, alpha=0.7)  # type: ignore[arg-type]
+        axes.stackplot(times, values, labels=[_shown(one) for one in series], colors=LINES, alpha=0.7)  # type: ignore[arg-type]
     else:
         for index, one in enumerate(series):
             axes.plot(
                 [datetime.fromtimestamp(at, UTC) for at, _ in one.points],  # type: ignore[arg-type]
                 [value for _, value in one.points],
-                label=one.name,
+                label=_shown(one),
                 color=LINES[index % len(LINES)],
                 linestyle=STYLES[index // len(LINES) % len(STYLES)],
                 linewidth=1.1,
