@@ -97,7 +97,7 @@ def _blank(axes: Axes) -> None:
 
 def _shown(series: Series) -> str:
     # A name that begins with an underscore, as Kafka's own topics do, would be left out of the legend.
-    return f"\u200a{series.name}" if series.name.startswith("_") else series.name
+    return f" {series.name}" if series.name.startswith("_") else series.name
 
 
 def _lines(axes: Axes, panel: Panel) -> None:
