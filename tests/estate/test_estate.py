@@ -13,13 +13,19 @@ import subprocess
 import time
 
 from conftest import PROJECT, Estate, Run
-from groundwork.observability import dashboards, report_data, routes
+from groundwork.observability import dashboards, query, report_data, routes
 
 # What stands on the skeleton, without asking Terraform again; and from the hosts up.
 SERVERS = ("--tags", "skeleton,verify", "--skip-tags", "terraform")
 HOSTS_UP = ("--tags", "skeleton,hosts,kafka,observability", "--skip-tags", "terraform")
 
 BROKERS = ["local-kafka-1", "local-kafka-2", "local-kafka-3"]
+
+
+def prometheus(estate: Estate) -> tuple[str, dict[str, str]]:
+    """Where the estate's Prometheus is asked, through the routing proxy, and the header with the tenant."""
+    header = routes.load(PROJECT / "terraform" / "routes.yml").tenant_header
+    return f"http://10.{estate.octet}.255.21/prometheus", {header: "local"}
 
 
 def assert_silent(run: Run) -> None:
@@ -78,8 +84,7 @@ def test_the_estate_can_be_asked_alone(estate: Estate) -> None:
 
 def test_kafkas_dashboards_hold_data(estate: Estate) -> None:
     """Every query of them, asked of the real Prometheus through the routing proxy with the tenant."""
-    header = routes.load(PROJECT / "terraform" / "routes.yml").tenant_header
-    server = report_data.Server(f"http://10.{estate.octet}.255.21/prometheus", {header: "local"})
+    server = report_data.Server(*prometheus(estate))
     chosen = {"groundwork-kafka-cluster", "groundwork-kafka-broker", "groundwork-kraft-quorum"}
     models = [one for one in dashboards.models() if one["uid"] in chosen]
     panels = report_data.collect(models, server, report_data.Span.last(0.1))
@@ -216,6 +221,13 @@ def test_four_kinds_of_drift_are_reported_exactly_and_repaired_exactly(estate: E
 
 def test_a_stopped_broker_is_noticed_and_started(estate: Estate) -> None:
     estate.on("local-kafka-3", "systemctl", "stop", "kafka")
+    # What dashboards and alerts ask for moves within a minute.
+    alerts = ("KafkaNodeDown", "KafkaUnderReplicated", "KafkaVoterMissing")
+    moved = [
+        query.Query("alerts", "ALERTS", "alertname", alerts),
+        query.Query("under-replicated", "sum by (env) (kafka_server_underreplicatedpartitions) > 0", at_least=1),
+    ]
+    assert query.ask_all(*prometheus(estate), moved, wait=60).missing == {}
     run = estate.play("--tags", "kafka")
     assert run.code == 0, run.output[-8000:]
     assert list(run.changed.values()) == [["local-kafka-3"]], run.changed
