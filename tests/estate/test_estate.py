@@ -89,14 +89,20 @@ def test_kafkas_dashboards_hold_data(estate: Estate) -> None:
     sometimes = {name for name, metric in known.items() if metric.when}
     chosen = {"groundwork-kafka-cluster", "groundwork-kafka-broker", "groundwork-kraft-quorum"}
     models = [one for one in dashboards.models() if one["uid"] in chosen]
-    panels = report_data.collect(models, server, report_data.Span.last(0.1))
-    empty = {
-        f"{panel.dashboard}/{panel.title}/{asked.expression}"
-        for panel in panels
-        if panel.state != "elsewhere"
-        for asked, answer in zip(panel.queries, panel.answers or [[]] * len(panel.queries), strict=True)
-        if not answer and not dashboards.metric_names(asked.expression) & sometimes
-    }
+    until = time.monotonic() + 120
+    while True:
+        panels = report_data.collect(models, server, report_data.Span.last(0.25))
+        empty = {
+            f"{panel.dashboard}/{panel.title}/{asked.expression}"
+            for panel in panels
+            if panel.state != "elsewhere"
+            for asked, answer in zip(panel.queries, panel.answers or [[]] * len(panel.queries), strict=True)
+            if not answer and not dashboards.metric_names(asked.expression) & sometimes
+        }
+        # A machine that suites beside take up misses scrapes, and a rate needs two.
+        if not empty or time.monotonic() > until:
+            break
+        time.sleep(5)
     assert empty == set()
     assert sum(panel.state == "data" for panel in panels) > 60
 
@@ -222,13 +228,13 @@ def test_four_kinds_of_drift_are_reported_exactly_and_repaired_exactly(estate: E
 
 def test_a_stopped_broker_is_noticed_and_started(estate: Estate) -> None:
     estate.on("local-kafka-3", "systemctl", "stop", "kafka")
-    # What dashboards and alerts ask for moves within a minute.
+    # What dashboards and alerts ask for moves within a minute (13 s by itself); twice that where suites beside take the processors.
     alerts = ("KafkaNodeDown", "KafkaUnderReplicated", "KafkaVoterMissing")
     moved = [
         query.Query("alerts", "ALERTS", "alertname", alerts),
         query.Query("under-replicated", "sum by (env) (kafka_server_underreplicatedpartitions) > 0", at_least=1),
     ]
-    assert query.ask_all(*prometheus(estate), moved, wait=60).missing == {}
+    assert query.ask_all(*prometheus(estate), moved, wait=120).missing == {}
     run = estate.play("--tags", "kafka")
     assert run.code == 0, run.output[-8000:]
     assert list(run.changed.values()) == [["local-kafka-3"]], run.changed
