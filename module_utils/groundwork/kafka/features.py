@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from . import protocol
 from .client import Connection, KafkaProblem, admin
+
+SETTLE = 30.0  # seconds a broker may take to hear of a level
 
 # What each release finalises: kafka-storage version-mapping --release-version X (a test compares it with that tool).
 RELEASES: dict[str, dict[str, int]] = {
@@ -112,7 +113,8 @@ def run(connection: Connection, state: str, params: Mapping[str, Any], check: bo
                 raise KafkaProblem("; ".join(failed))
         after = have
         if todo and not check:
-            after = _settled(client, {name: to for name, (_, to) in todo.items()})
+            protocol.settled_everywhere(client, lambda: _finalized(client, todo), SETTLE)
+            after = read(client)
     return {
         "changed": bool(todo),
         "features": after,
@@ -123,11 +125,6 @@ def run(connection: Connection, state: str, params: Mapping[str, Any], check: bo
     }
 
 
-def _settled(client: Any, target: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """The features once the broker that is asked has heard of it."""
-    deadline = time.monotonic() + 30
-    while True:
-        have = read(client)
-        if all(have[name]["finalized"] == level for name, level in target.items()) or time.monotonic() > deadline:
-            return have
-        time.sleep(0.2)
+def _finalized(client: Any, todo: Mapping[str, tuple[int, int]]) -> bool:
+    have = read(client)
+    return all(have[name]["finalized"] == to for name, (_, to) in todo.items())

@@ -115,12 +115,12 @@ def send(client: Any, request: Any, node: int | None = None) -> Any:
 SETTLE = 10.0
 
 
-def settled(holds: Callable[[], bool]) -> bool:
+def settled(holds: Callable[[], bool], seconds: float = SETTLE) -> bool:
     """Wait until a change that the controller has acknowledged is seen where it is read next; False: not yet.
 
     Brokers learn it from the metadata log a moment later, and any of them may be asked. That one is slow is no failure.
     """
-    deadline = time.monotonic() + SETTLE
+    deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
             return False
@@ -144,14 +144,14 @@ def asking(client: Any, node: int) -> Iterator[None]:
         del manager.send
 
 
-def settled_everywhere(client: Any, holds: Callable[[], bool]) -> None:
+def settled_everywhere(client: Any, holds: Callable[[], bool], seconds: float = SETTLE) -> None:
     """``settled`` at every broker in service: whichever the next run asks, it finds what this one did."""
     from kafka.errors import KafkaError
 
     for node in serving(client):
         # One that goes down just now answers nobody.
         with contextlib.suppress(KafkaError), asking(client, node):
-            settled(holds)
+            settled(holds, seconds)
 
 
 def refusal(response: Any) -> str:
