@@ -13,7 +13,8 @@ description:
   - A configuration that Alloy refuses at reload, or that makes it unhealthy, is taken back and the old one is loaded;
     the task fails with Alloy's message.
   - When the environment changed too, the running process would read the folder with the old one. It is not asked to then;
-    RV(reload) is C(restart), and M(alloy_service) restarts it.
+    RV(reload) is C(restart), and M(alloy_service) restarts it. Folder and environment of before are kept in
+    C(.<name>.restart-pending), from where that module puts them back when Alloy does not get healthy.
 options:
   path:
     description: The folder. Its parent also holds the folder that was replaced, C(.<name>.previous).

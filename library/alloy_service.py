@@ -9,7 +9,8 @@ short_description: Write, enable and start Alloy's unit, and restart it only whe
 description:
   - The process carries a digest of its unit, environment file and program in its environment. It is restarted when this is another
     one than that of the files, and for nothing else; configuration is loaded by M(alloy_config) without a restart.
-  - After a start it waits until Alloy says that it is healthy; else it fails with Alloy's last lines of the journal.
+  - After a start it waits until Alloy says that it is healthy; else it fails with Alloy's last lines of the journal. When M(alloy_config)
+    had brought another environment, the one of before is put back with its folder and unit, and Alloy restarted with them.
 options:
   unit:
     description: Text of the unit; the digest is added to its section C([Service]).
@@ -21,6 +22,10 @@ options:
     required: true
   environment_file:
     description: Environment of the service.
+    type: path
+    required: true
+  config_directory:
+    description: The folder of M(alloy_config); beside it is what that one keeps until Alloy is healthy after a restart.
     type: path
     required: true
   url:
@@ -47,6 +52,7 @@ EXAMPLES = r"""
     unit: "{{ lookup('ansible.builtin.template', 'alloy.service.j2') }}"
     binary: /usr/bin/alloy
     environment_file: /etc/alloy/environment
+    config_directory: /etc/alloy/conf.d
     url: http://127.0.0.1:12345
 """
 
@@ -66,6 +72,7 @@ def main() -> None:
             "unit": {"type": "str", "required": True},
             "binary": {"type": "path", "required": True},
             "environment_file": {"type": "path", "required": True},
+            "config_directory": {"type": "path", "required": True},
             "url": {"type": "str", "required": True},
             "wait": {"type": "float", "default": 60.0},
             "pending": {"type": "bool", "default": False},
@@ -77,6 +84,7 @@ def main() -> None:
         unit=p["unit"],
         binary=Path(p["binary"]),
         environment_file=Path(p["environment_file"]),
+        config_directory=Path(p["config_directory"]),
         url=p["url"].rstrip("/"),
         wait=p["wait"],
     )

@@ -295,6 +295,18 @@ def test_systemd_takes_the_unit(everything: dict[str, dict[str, Any]], tmp_path:
     assert "SupplementaryGroups=adm systemd-journal\n" in everything["dev-ops-1"]["unit"]
 
 
+def test_what_takes_a_start_back_looks_where_the_old_ones_are_kept() -> None:
+    tasks = PROJECT / "roles" / "alloy" / "tasks"
+    configure, service = (
+        {name: task[name] for task in yaml.safe_load((tasks / f"{file}.yml").read_text()) for name in task}
+        for file in ("configure", "service")
+    )
+    folder, unit = configure["alloy_config"], service["alloy_service"]
+    assert (folder["path"], folder["environment_file"]) == (unit["config_directory"], unit["environment_file"])
+    # What check mode is told of: a restart that is pending from an earlier run too.
+    assert "reload | default('') == 'restart'" in unit["pending"]
+
+
 def test_the_pages_budgets_are_the_roles(everything: dict[str, dict[str, Any]]) -> None:
     page = (PROJECT / "docs" / "alloy.md").read_text()
     defaults = yaml.safe_load((PROJECT / "roles" / "alloy" / "defaults" / "main.yml").read_text())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import http.server
 import os
+import shutil
 import stat
 import threading
 from collections.abc import Iterator
@@ -202,6 +203,9 @@ def test_a_process_with_an_older_environment_is_restarted_and_not_asked_to_reloa
     assert contents(folder) == FILES
     assert alloyfolder.apply(later, check_mode=False).reload == "restart"
     assert contents(folder) == {"10-write.alloy": "// refuse\n"} and len(Alloy.reloads) == 1
+    # Until Alloy was healthy after its restart.
+    assert alloyfolder.apply(later, check_mode=True).reload == "restart"
+    shutil.rmtree(alloyfolder.kept(folder.path))
     # Another mode is no other environment.
     folder.environment_file.chmod(0o644)
     outcome = alloyfolder.apply(later, check_mode=False)

@@ -3,8 +3,10 @@ whose environment is read, and what answers for Alloy, are real."""
 
 from __future__ import annotations
 
+import grp
 import http.server
 import os
+import stat
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from groundwork.observability import alloyservice
+from groundwork.observability import alloyfolder, alloyservice
+from groundwork.observability.alloyfolder import Folder
 from groundwork.observability.alloyservice import MARK, Service, ServiceError
 
 UNIT = "[Unit]\nDescription=Alloy\n\n[Service]\nExecStart=/usr/bin/alloy run\n\n[Install]\nWantedBy=multi-user.target\n"
@@ -26,10 +29,13 @@ esac
 
 
 class Alloy(http.server.BaseHTTPRequestHandler):
+    """Not healthy with an environment that says `sick`."""
+
     status = 200
+    environment: Path
 
     def do_GET(self) -> None:
-        self.send_response(type(self).status)
+        self.send_response(500 if "sick" in self.environment.read_text() else type(self).status)
         self.send_header("Content-Length", "4")
         self.end_headers()
         self.wfile.write(b"sick")
@@ -63,12 +69,12 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     (tmp_path / "alloy").write_text("a program")
     (tmp_path / "environment").write_text('TENANT="local"\n')
-    Alloy.status = 200
+    Alloy.status, Alloy.environment = 200, tmp_path / "environment"
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Alloy)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     service = Service(
         unit=UNIT, binary=tmp_path / "alloy", environment_file=tmp_path / "environment", folder=tmp_path,
-        url=f"http://127.0.0.1:{server.server_port}", wait=1.0,
+        config_directory=tmp_path / "conf.d", url=f"http://127.0.0.1:{server.server_port}", wait=1.0,
     )  # fmt: skip
     one = Host(tmp_path, service)
     one.state("inactive", "disabled", 0)
@@ -146,3 +152,133 @@ def test_no_program_is_said_before_anything_is_written(host: Host) -> None:
     with pytest.raises(ServiceError, match="alloy_source"):
         host.apply()
     assert not host.service.path.exists()
+
+
+# -- Another environment that Alloy does not get healthy with ------------------------------------------------------
+
+
+@pytest.fixture
+def configured(host: Host) -> Iterator[Host]:
+    """A process that was started with a folder and an environment that the role has made."""
+    configure(host, {}, "// old\n")
+    host.service.environment_file.chmod(0o640)
+    mark = alloyservice.digest(host.service)
+    host.service.path.write_text(alloyservice.marked(UNIT, mark))
+    process = subprocess.Popen(["sleep", "600"], env={MARK: mark, "PATH": os.environ["PATH"]})
+    host.state("active", "enabled", process.pid)
+    host.state("active", "enabled", process.pid, "after")
+    yield host
+    process.kill()
+    process.wait()
+
+
+def configure(host: Host, more: dict[str, str], text: str) -> str:
+    """What alloy_config does before."""
+    service = host.service
+    group = grp.getgrgid(os.getegid()).gr_name
+    folder = Folder(
+        service.config_directory, {"10-write.alloy": text}, service.environment_file, {"TENANT": "local", **more},
+        group, url=service.url,
+    )  # fmt: skip
+    return alloyfolder.apply(folder, check_mode=False).reload
+
+
+def on_disk(host: Host) -> tuple[str, str, str, int]:
+    """Environment, folder and unit, and who reads the environment."""
+    service = host.service
+    texts = [path.read_text() for path in sorted(service.config_directory.iterdir())]
+    mode = stat.S_IMODE(service.environment_file.stat().st_mode)
+    return service.environment_file.read_text(), "".join(texts), service.path.read_text(), mode
+
+
+@pytest.mark.parametrize("text", ["// old\n", "// new\n"])
+def test_an_environment_that_makes_alloy_sick_is_taken_back(configured: Host, text: str) -> None:
+    before = on_disk(configured)
+    assert configure(configured, {"PASSWORD": "sick-and-secret"}, text) == "restart"
+    kept = alloyfolder.kept(configured.service.config_directory)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+    # Another unit beside it goes back as well.
+    configured.service = replace(configured.service, unit=UNIT.replace("alloy run", "alloy run --more"))
+    assert configured.apply(pending=True, check_mode=True) == ["unit", "restart"]
+    with pytest.raises(ServiceError) as refused:
+        configured.apply()
+    assert "the old ones are back and Alloy runs with them. Alloy was started" in str(refused.value)
+    assert "it answers 500: sick. Its last lines:\nError: no such file" in str(refused.value)
+    assert "sick-and-secret" not in str(refused.value)
+    assert on_disk(configured) == before and not kept.exists()
+    restarted = ["daemon-reload", "reset-failed alloy.service", "restart alloy.service"]
+    assert configured.calls() == restarted * 2
+    assert (kept.with_name(".conf.d.refused") / "10-write.alloy").read_text() == text
+    assert not list(kept.parent.glob(".*.staged-*")) and not list(kept.parent.glob(".environment.*"))
+    # Who asks for what was there before has nothing to do; who asks for the same again is refused again.
+    configured.service = replace(configured.service, unit=UNIT)
+    assert (configure(configured, {}, "// old\n"), configured.apply()) == ("not needed", [])
+    assert configure(configured, {"PASSWORD": "sick-and-secret"}, text) == "restart"
+    with pytest.raises(ServiceError, match="the old ones are back"):
+        configured.apply()
+    assert on_disk(configured) == before
+
+
+def test_nothing_is_kept_once_alloy_is_healthy(configured: Host) -> None:
+    assert configure(configured, {"PASSWORD": "right"}, "// new\n") == "restart"
+    assert configured.apply() == ["unit", "restart"]
+    assert not alloyfolder.kept(configured.service.config_directory).exists()
+    assert 'PASSWORD="right"' in on_disk(configured)[0] and on_disk(configured)[1] == "// new\n"
+    # A program or a unit that is sick has nothing to go back to.
+    Alloy.status = 500
+    with pytest.raises(ServiceError, match=r"^Alloy was started and is not healthy"):
+        configured.apply()
+
+
+def test_a_run_that_was_killed_after_the_unit_is_judged_by_the_next_one(
+    configured: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(service: Service, verb: str) -> None:
+        raise KeyboardInterrupt
+
+    before = on_disk(configured)
+    configure(configured, {"PASSWORD": "sick"}, "// new\n")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(alloyservice, "_start", killed)
+        configured.apply()
+    # The next run brings something else that is sick, and goes back to what was healthy, not to what was never tried.
+    assert configure(configured, {"PASSWORD": "also sick"}, "// newer\n") == "restart"
+    with pytest.raises(ServiceError, match="the old ones are back and Alloy runs with them"):
+        configured.apply()
+    assert on_disk(configured) == before
+
+
+def test_what_was_kept_by_a_killed_run_means_a_restart(configured: Host) -> None:
+    """The process may have the new environment already: nobody knows whether it is healthy with it."""
+    alloyfolder.kept(configured.service.config_directory).mkdir()
+    # A folder is not loaded by the running process then, whose environment nobody knows.
+    assert configure(configured, {}, "// new\n") == "restart"
+    assert configured.apply(check_mode=True) == ["restart"]
+    assert configured.apply() == ["restart"]
+    assert not alloyfolder.kept(configured.service.config_directory).exists()
+
+
+def test_a_killed_way_back_is_gone_again(configured: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = on_disk(configured)
+    configure(configured, {"PASSWORD": "sick"}, "// new\n")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(alloyfolder, "_copy", killed)
+        configured.apply()
+    configure(configured, {"PASSWORD": "sick"}, "// new\n")
+    with pytest.raises(ServiceError, match="the old ones are back and Alloy runs with them"):
+        configured.apply()
+    assert on_disk(configured) == before
+
+
+def test_it_is_said_when_alloy_is_sick_with_the_old_ones_too(configured: Host) -> None:
+    before = on_disk(configured)
+    configure(configured, {"PASSWORD": "right"}, "// new\n")
+    Alloy.status = 500
+    with pytest.raises(ServiceError, match="the old ones are back and Alloy does not get healthy with them either"):
+        configured.apply()
+    assert on_disk(configured) == before
+    assert not alloyfolder.kept(configured.service.config_directory).exists()

@@ -2,6 +2,9 @@
 
 The folder is managed as a whole: every `*.alloy` file in it is one of the wanted ones. Anything else in it is carried
 over, since Alloy does not read it. The folder that was replaced stays beside it as `.<name>.previous`.
+
+A change that needs a restart is judged by alloyservice. Until then folder and environment of before are kept in
+`.<name>.restart-pending`, and are put back from there when Alloy does not get healthy with the new ones.
 """
 
 from __future__ import annotations
@@ -89,8 +92,11 @@ def apply(folder: Folder, check_mode: bool) -> Outcome:
     outcome = Outcome(changes=_plan(folder, gid))
     pending = _marker(folder).exists()
     environment = [change for change in outcome.changes if change.path == folder.environment_file]
-    # The running process has the old environment: the folder may not be right for it. It is to be restarted.
-    restart = bool(folder.url) and any({"content", "missing"} & set(change.reasons) for change in environment)
+    # The running process has the old environment: the folder may not be right for it. It is to be restarted; so it is
+    # when a run was killed before Alloy was healthy with what that one brought.
+    restart = bool(folder.url) and (
+        kept(folder.path).is_dir() or any({"content", "missing"} & set(change.reasons) for change in environment)
+    )
     if restart:
         outcome.reload = "restart"
     if check_mode or not (outcome.changes or pending):
@@ -99,14 +105,18 @@ def apply(folder: Folder, check_mode: bool) -> Outcome:
         shutil.rmtree(old)
     in_folder = [change for change in outcome.changes if change.path != folder.environment_file]
     folder.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if in_folder:
-        staged = _stage(folder, gid)
-        try:
+    staged = _stage(folder, gid) if in_folder else None
+    try:
+        if staged:
             _check(folder, staged)
+        if restart:
+            _keep(folder)
+        if staged:
             if folder.url and not restart:
                 _marker(folder).touch()
             _swap(staged, folder.path)
-        finally:
+    finally:
+        if staged:
             shutil.rmtree(staged, ignore_errors=True)
     # Last: a run that is killed before it finds the environment to differ, and has Alloy restarted.
     if environment:
@@ -116,6 +126,64 @@ def apply(folder: Folder, check_mode: bool) -> Outcome:
     elif folder.url and (in_folder or pending):
         outcome.reload = _reload_or_back(folder, swapped=bool(in_folder))
     return outcome
+
+
+def kept(path: Path) -> Path:
+    """Where folder and environment of before are, from before the change until Alloy is healthy after a restart."""
+    return path.with_name(f".{path.name}.restart-pending")
+
+
+def put_back(path: Path, environment_file: Path) -> None:
+    """Folder and environment of before in their places again; the refused folder stays as `.<name>.refused`. They stay
+    kept too, so that a run that is killed here is made good."""
+    staged = Path(tempfile.mkdtemp(prefix=f".{path.name}.staged-", dir=path.parent))
+    _copy_tree(kept(path) / "folder", staged)
+    refused = path.with_name(f".{path.name}.refused")
+    _remove(refused)
+    if path.exists():
+        path.rename(refused)
+    staged.rename(path)
+    _copy(kept(path) / "environment", environment_file)
+
+
+def _keep(folder: Folder) -> None:
+    # What an earlier run kept and none has judged is what Alloy was healthy with.
+    if kept(folder.path).exists() or not folder.path.is_dir() or not folder.environment_file.is_file():
+        return
+    staged = Path(tempfile.mkdtemp(prefix=f".{folder.path.name}.staged-", dir=folder.path.parent))
+    (staged / "folder").mkdir()
+    _copy_tree(folder.path, staged / "folder")
+    _copy(folder.environment_file, staged / "environment")
+    staged.rename(kept(folder.path))
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    """Into a folder that is there; owners and modes as well."""
+    shutil.copytree(
+        source,
+        target,
+        symlinks=True,
+        dirs_exist_ok=True,
+        copy_function=lambda one, other: _copy(Path(one), Path(other)),
+    )
+    status = source.stat()
+    os.chown(target, status.st_uid, status.st_gid)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """At once, with owner and mode: nobody else can read it in the meantime."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
+    staged = Path(name)
+    try:
+        status = source.stat()
+        shutil.copyfile(source, staged)
+        os.chown(staged, status.st_uid, status.st_gid)
+        staged.chmod(stat.S_IMODE(status.st_mode))
+        staged.replace(target)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
 
 
 def _plan(folder: Folder, gid: int) -> list[Change]:

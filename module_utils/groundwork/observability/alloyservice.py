@@ -1,13 +1,15 @@
 """Alloy's unit on a host: written, enabled, and started anew only when the process runs with something older.
 
 What a process was started with is told by a digest in its environment: of the unit, the environment file and the program.
-So a run that was killed between writing and restarting is made good by the next one, and nothing else restarts Alloy.
+So a run that was killed between writing and restarting is made good by the next one. What alloyfolder has kept until
+Alloy was healthy with another environment is put back, with the unit of before, when Alloy does not get it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -15,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import alloyfolder
 from .web import request
 
 #: Name of the variable that carries the digest.
@@ -33,6 +36,7 @@ class Service:
     unit: str
     binary: Path
     environment_file: Path
+    config_directory: Path
     url: str
     name: str = "alloy.service"
     folder: Path = Path("/etc/systemd/system")
@@ -82,6 +86,7 @@ def apply(service: Service, *, pending: bool, check_mode: bool) -> Outcome:
     mark = digest(service)
     wanted = marked(service.unit, mark)
     have = _read(service.path)
+    kept = alloyfolder.kept(service.config_directory)
     outcome = Outcome(before=have, after=wanted)
     state = _state(service.name)
     running = _process_mark(int(state.get("MainPID") or 0))
@@ -91,25 +96,54 @@ def apply(service: Service, *, pending: bool, check_mode: bool) -> Outcome:
         outcome.actions.append("enable")
     if state.get("ActiveState") not in {"active", "reloading"}:
         outcome.actions.append("start")
-    elif running != mark or (check_mode and pending):
+    elif running != mark or kept.is_dir() or (check_mode and pending):
         outcome.actions.append("restart")
     if check_mode or not outcome.actions:
         return outcome
     if not service.binary.is_file():
         raise ServiceError(f"{service.binary} is not there: the install tasks of the role bring it (alloy_source)")
     if "unit" in outcome.actions:
+        if kept.is_dir() and have and not (kept / service.name).exists():
+            _write(kept / service.name, have)
         _write(service.path, wanted)
         _systemctl("daemon-reload")
     if "enable" in outcome.actions:
         _systemctl("enable", "--quiet", service.name)
     verb = outcome.actions[-1]
     if verb in {"start", "restart"}:
-        began = time.time()
-        # A unit that gave up is not started again before this.
-        _systemctl("reset-failed", service.name, refused_ok=True)
-        _systemctl(verb, service.name)
-        _until_healthy(service, began)
+        try:
+            _start(service, verb)
+        except ServiceError as error:
+            if kept.is_dir():
+                raise ServiceError(f"{_back(service)}. {error}") from error
+            raise
+        if kept.is_dir():
+            shutil.rmtree(kept)
     return outcome
+
+
+def _start(service: Service, verb: str) -> None:
+    began = time.time()
+    # A unit that gave up is not started again before this.
+    _systemctl("reset-failed", service.name, refused_ok=True)
+    _systemctl(verb, service.name)
+    _until_healthy(service, began)
+
+
+def _back(service: Service) -> str:
+    """Environment, folder and unit of before, and Alloy with them; says whether it is healthy then."""
+    kept = alloyfolder.kept(service.config_directory)
+    alloyfolder.put_back(service.config_directory, service.environment_file)
+    # With the digest that belongs to it, so that the next run tells what differs.
+    _write(service.path, _read(kept / service.name) or marked(service.unit, digest(service)))
+    try:
+        _systemctl("daemon-reload")
+        _start(service, "restart")
+        how = "Alloy runs with them"
+    except ServiceError as error:
+        how = f"Alloy does not get healthy with them either ({error})"
+    shutil.rmtree(kept)
+    return f"Alloy refuses the new environment or configuration; the old ones are back and {how}"
 
 
 def _read(path: Path) -> str:
