@@ -32,10 +32,14 @@ class Alloy(http.server.BaseHTTPRequestHandler):
     """Not healthy with an environment that says `sick`."""
 
     status = 200
+    loaded = True
     environment: Path
 
     def do_GET(self) -> None:
-        self.send_response(500 if "sick" in self.environment.read_text() else type(self).status)
+        if self.path == "/-/ready":
+            self.send_response(200 if self.loaded else 503)
+        else:
+            self.send_response(500 if "sick" in self.environment.read_text() else type(self).status)
         self.send_header("Content-Length", "4")
         self.end_headers()
         self.wfile.write(b"sick")
@@ -69,7 +73,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     (tmp_path / "alloy").write_text("a program")
     (tmp_path / "environment").write_text('TENANT="local"\n')
-    Alloy.status, Alloy.environment = 200, tmp_path / "environment"
+    Alloy.status, Alloy.loaded, Alloy.environment = 200, True, tmp_path / "environment"
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Alloy)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     service = Service(
@@ -144,6 +148,13 @@ def test_alloy_that_gets_not_healthy_fails_with_its_own_words(host: Host) -> Non
     host.service = replace(host.service, url="http://127.0.0.1:9")
     host.state("failed", "enabled", 0, "after")
     with pytest.raises(ServiceError, match="it does not answer"):
+        host.apply()
+
+
+def test_alloy_that_has_loaded_nothing_yet_is_not_healthy(host: Host) -> None:
+    """It says that all of its components are, of which there are none."""
+    Alloy.loaded = False
+    with pytest.raises(ServiceError, match="it answers 503"):
         host.apply()
 
 

@@ -199,8 +199,12 @@ def _until_healthy(service: Service, began: float) -> None:
     deadline = time.monotonic() + service.wait
     status, text = 0, ""
     while time.monotonic() < deadline:
-        status, text = request(f"{service.url}/-/healthy", timeout=5)
-        if status == 200:
+        # Before the first load there is no component that could be unhealthy: only a ready Alloy is asked.
+        for question in ("ready", "healthy"):
+            status, text = request(f"{service.url}/-/{question}", timeout=5)
+            if status != 200:
+                break
+        else:
             return
         if _state(service.name).get("ActiveState") == "failed":
             break
