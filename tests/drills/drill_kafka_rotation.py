@@ -11,6 +11,7 @@ from groundwork.kafka import certs
 
 CERTIFICATES = "playbooks/breakglass/kafka_certificates.yml"
 PASSWORDS = "playbooks/breakglass/kafka_passwords.yml"
+AGENT = "groundwork.monitoring"
 # One login as a service makes it: "in" or the error's name.
 LOGIN = """
 import json, ssl, sys
@@ -42,8 +43,18 @@ def shown(drill: Drill, port: int = 9094) -> dict[str, str]:
     }  # fmt: skip
 
 
+def said(drill: Drill, who: dict[str, str], ca: str) -> str:
+    return drill.on(OPS, PYTHON, "-c", LOGIN, stdin=json.dumps({**who, "ca": ca}) + "\n")
+
+
 def answer(drill: Drill, who: dict[str, str], ca: str) -> str:
-    return drill.on(OPS, PYTHON, "-c", LOGIN, stdin=json.dumps({**who, "ca": ca}) + "\n").split()[0]
+    return said(drill, who, ca).split()[0]
+
+
+def agent_uses(drill: Drill, who: dict[str, str]) -> None:
+    """The line that role alloy writes on the host that asks for the lag."""
+    line = f'GROUNDWORK_KAFKA_USER="{who["username"]}"\n'
+    drill.on(OPS, "sh", "-c", "mkdir -p /etc/alloy; cat > /etc/alloy/environment", stdin=line)
 
 
 def test_certificates_are_renewed_without_a_restart(drill: Drill) -> None:
@@ -82,22 +93,43 @@ def test_the_ca_is_changed_in_three_steps(drill: Drill) -> None:
 
 
 def test_passwords_are_changed_by_two_users_in_turn(drill: Drill) -> None:
-    ca, old = authority(drill), login(drill, "crawler")
+    ca, old, old_agent = authority(drill), login(drill, "crawler"), login(drill, AGENT)
     predicted = done(drill.run(PASSWORDS, "--check"))
     with under_load(drill, "passwords rotated") as seen:
         run = done(drill.run(PASSWORDS))
-        # Clients that have not read the new login yet can still connect.
+        # Clients that have not read the new login yet can still connect; so can the agent until it is given it.
         assert answer(drill, old, ca) == "in"
+        assert answer(drill, old_agent, ca) == "in"
     seen.assert_unnoticed()
     assert_predicted(predicted, run)
+    # The drill's host of the agent is in no group; in an estate it is one of `ops`.
+    agents = {"kafka_maintenance_agent_hosts": [OPS]}
+    revoke = ("-e", "do=revoke", "-e", "confirm=local-kafka-passwords-revoke", "-e", json.dumps(agents))
     new = login(drill, "crawler")
     assert new["username"] != old["username"]
     assert new["password"] != old["password"]
+    new_agent = login(drill, AGENT)
+    assert new_agent["username"] != old_agent["username"]
+    assert new_agent["password"] != old_agent["password"]
+    # With the same rights: it sees topics, which nobody does without the right to describe them.
+    assert said(drill, new_agent, ca).startswith("in ['"), said(drill, new_agent, ca)
+    assert said(drill, old_agent, ca) == said(drill, new_agent, ca)
+    # Not before the agent has left the old user.
+    agent_uses(drill, old_agent)
+    for arguments in (revoke, ("-e", "do=rotate", "-e", json.dumps(agents))):
+        refused = drill.run(PASSWORDS, *arguments)
+        assert refused.code != 0
+        assert f"the agent on {OPS} still logs in as {old_agent['username']};" in refused.output, refused.output[-4000:]
+        assert refused.changed == {}, refused.changed
+    assert answer(drill, old_agent, ca) == "in"
+    agent_uses(drill, new_agent)
     with under_load(drill, "old passwords revoked") as seen:
-        done(drill.run(PASSWORDS, "-e", "do=revoke", "-e", "confirm=local-kafka-passwords-revoke"))
+        done(drill.run(PASSWORDS, *revoke))
     seen.assert_unnoticed()
     assert answer(drill, new, ca) == "in"
     assert answer(drill, old, ca) != "in"
+    assert answer(drill, new_agent, ca) == "in"
+    assert answer(drill, old_agent, ca) != "in"
     run = done(drill.run("playbooks/kafka.yml"))
     assert run.changed == {}, run.changed
 

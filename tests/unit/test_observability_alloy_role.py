@@ -53,7 +53,12 @@ def logins(env: str) -> dict[str, dict[str, object]]:
     login = {"username": "groundwork.monitoring", "password": f"Pass{env}Word"}
     servers = ",".join(f"kafka-{number}.{env}.internal:9094" for number in (1, 2, 3))
     return {
-        f"{env}-groundwork.monitoring-kafka": {**login, "bootstrap_servers": servers},
+        # After a rotation: the secret says who logs in.
+        f"{env}-groundwork.monitoring-kafka": {
+            **login,
+            "username": "groundwork.monitoring.b",
+            "bootstrap_servers": servers,
+        },
         f"{env}-groundwork.monitoring-mysql": {**login, "host": f"mysql.{env}.example", "port": 3306},
         f"{env}-groundwork.monitoring-postgresql": {**login, "host": f"postgresql.{env}.example", "port": 5432},
     }
@@ -173,6 +178,9 @@ def test_passwords_are_in_the_environment_of_the_owner_and_nowhere_else(
     owner = everything[f"{env}-ops-1"]
     asked = set(re.findall(r'sys\.env\("([A-Z_]+)"\)', "".join(owner["files"].values())))
     assert asked == ({*owner["environment"], *owner["secrets"]}) - {"SSL_CERT_FILE"}
+    # `kafka_passwords do=revoke` looks for this line.
+    assert owner["environment"]["GROUNDWORK_KAFKA_USER"] == "groundwork.monitoring.b"
+    assert owner["secrets"]["GROUNDWORK_KAFKA_PASSWORD"] == f"Pass{env}Word"
 
 
 def test_series_of_a_shared_thing_do_not_carry_the_owners_labels(rendered: dict[str, dict[str, str]]) -> None:
