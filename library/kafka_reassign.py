@@ -15,6 +15,10 @@ options:
   state: {description: What to do., type: str, required: true, choices: [planned, executed, verified, cancelled, rolled_back]}
   leaving: {description: Brokers that shall hold no replica., type: list, elements: int, default: []}
   entering: {description: "Brokers that must be there; replicas go to every broker in service anyway.", type: list, elements: int, default: []}
+  assume:
+    description: "For V(planned): brokers to come, by id their rack, as if each were there already, with as much room as the one that has least."
+    type: dict
+    default: {}
   topics: {description: Topics that may be moved; default all., type: list, elements: str, default: []}
   replication: {description: "By topic, its new replication factor.", type: dict}
   balance: {description: Spread what is on the disks., type: bool, default: true}
@@ -108,6 +112,7 @@ def main() -> None:
             },
             "leaving": {"type": "list", "elements": "int", "default": []},
             "entering": {"type": "list", "elements": "int", "default": []},
+            "assume": {"type": "dict", "default": {}},
             "topics": {"type": "list", "elements": "str", "default": []},
             "replication": {"type": "dict"},
             "balance": {"type": "bool", "default": True},

@@ -105,6 +105,17 @@ def test_a_plan_that_cannot_be_is_refused_in_words(kafka: Cluster) -> None:
         assert answer.failed and words in answer.said, answer.said
 
 
+def test_a_plan_for_a_broker_to_come(kafka: Cluster) -> None:
+    """What check mode says of a broker that it cannot install; nobody carries it out while the broker is not there."""
+    kafka.topic("moves.assumed", [[1, 2], [2, 3], [3, 1]])
+    plan = planned(kafka, assume={"9": "another"})
+    assert 9 in {id_ for move in plan["moves"] for id_ in move["replicas"]}
+    assert 9 not in {id_ for move in planned(kafka)["moves"] for id_ in move["replicas"]}
+    answer = kafka.run("kafka_reassign", state="executed", plan=plan, throttle=FAST)
+    assert answer.failed and "9" in answer.said, answer.said
+    assert kafka.replicas("moves.assumed") == [[1, 2], [2, 3], [3, 1]] and throttles(kafka) == []
+
+
 def test_a_plan_that_no_longer_fits_is_refused(kafka: Cluster) -> None:
     kafka.topic("moves.stale", [[1, 2], [2, 3]])
     plan = planned(kafka, replication={"moves.stale": 3})

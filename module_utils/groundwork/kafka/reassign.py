@@ -174,13 +174,14 @@ def make(
     *,
     leaving: Sequence[int] = (),
     entering: Sequence[int] = (),
+    assume: Mapping[int, str] | None = None,
     only: Sequence[str] = (),
     replication: Mapping[str, int] | None = None,
     tolerance: float | None = 0.1,
     leaders: bool = True,
     min_free_percent: float = 5.0,
 ) -> dict[str, Any]:
-    """The plan for the cluster as it is now. Changes nothing."""
+    """The plan for the cluster as it is now, or as it is with the brokers (id to rack) of ``assume``. Changes nothing."""
     described = client.describe_cluster()
     registered = {one["broker_id"]: one for one in described["brokers"]}
     serving = sorted(id_ for id_, one in registered.items() if not one.get("is_fenced"))
@@ -210,6 +211,10 @@ def make(
         brokers.append(
             planner.Broker(id_, registered[id_].get("rack") or "", disk["used"], free, leaving=id_ in leaving)
         )
+    least = min((one.capacity for one in brokers if one.id in serving), default=0)
+    brokers += [
+        planner.Broker(id_, rack, 0, least) for id_, rack in sorted((assume or {}).items()) if id_ not in registered
+    ]
     made = planner.plan(
         brokers,
         [planner.Partition(*key, one["replicas"], size.get(key, 0)) for key, one in present.items()],
@@ -555,6 +560,7 @@ def run(connection: Connection, state: str, params: Mapping[str, Any], check: bo
                 client,
                 leaving=params["leaving"],
                 entering=params["entering"],
+                assume={int(id_): str(rack) for id_, rack in params["assume"].items()},
                 only=params["topics"],
                 replication={str(name): int(factor) for name, factor in (params["replication"] or {}).items()},
                 tolerance=params["tolerance"] if params["balance"] else None,
