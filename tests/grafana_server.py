@@ -2,6 +2,7 @@
 
 Folders and dashboards as Grafana 12 lists them (pages, resourceVersion, 409 on a stale one), data sources without their
 secrets, 403 for what came from a file. Like Grafana it adds to what it is given: defaults in dashboards, ids, versions.
+The older endpoints that the collection community.grafana asks are there for the benchmark; a dashboard is kept there as given.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN = "glsa_token-of-the-test"
 KINDS = {
@@ -29,6 +30,8 @@ class Grafana:
         self.version = "12.3.1"
         self.dashboards: dict[str, dict[str, Any]] = {}
         self.folders: dict[str, dict[str, Any]] = {}
+        #: Dashboards that came by POST /api/dashboards/db.
+        self.as_given: dict[str, dict[str, Any]] = {}
         self.sources: dict[str, dict[str, Any]] = {}
         self.secrets: dict[str, dict[str, str]] = {}
         self.asked: list[tuple[str, str]] = []
@@ -100,7 +103,28 @@ def handler(grafana: Grafana) -> type[BaseHTTPRequestHandler]:
                     return self.resource(kind, path.removeprefix(base).strip("/"), query, body)
             if path == "/api/datasources" or path.startswith("/api/datasources/uid/"):
                 return self.source(path.removeprefix("/api/datasources").removeprefix("/uid/"), body)
-            return 404, {"message": "Not found"}
+            return self.older(path, body)
+
+        def older(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+            """What community.grafana's modules ask beside POST /api/datasources."""
+            if path == "/api/frontend/settings":
+                return 200, {"buildInfo": {"version": grafana.version}}
+            if path == "/api/folders" and self.command == "POST":
+                spec = {"title": body["title"]}
+                grafana.save("folders", body["uid"], {"metadata": {}, "spec": spec})
+            if path == "/api/folders":
+                found = enumerate(grafana.folders.items(), 1)
+                listed = [{"id": number, "uid": uid, "title": one["spec"]["title"]} for number, (uid, one) in found]
+                return 200, listed if self.command == "GET" else listed[-1]
+            if path == "/api/dashboards/db":
+                uid = body["dashboard"]["uid"]
+                grafana.as_given[uid] = {"dashboard": body["dashboard"], "meta": {"folderId": body["folderId"]}}
+                return 200, {"uid": uid, "id": len(grafana.as_given), "version": 1, "status": "success"}
+            if (uid := path.removeprefix("/api/dashboards/uid/")) in grafana.as_given:
+                return 200, grafana.as_given[uid]
+            name = unquote(path.removeprefix("/api/datasources/name/"))
+            named = (one for one in grafana.sources.values() if one["name"] == name)
+            return next(((200, one) for one in named), (404, {"message": "Not found"}))
 
         def resource(self, kind: str, uid: str, query: dict[str, list[str]], body: dict[str, Any]) -> tuple[int, Any]:
             items = getattr(grafana, kind)
