@@ -1,5 +1,6 @@
 """`make bench`: seconds of the cold, the warm and the no-op run, by phase, and the estate's memory, in one table;
-after the no-op run the rows about Terraform, Kafka (kafka_rows.py) and databases (database_rows.py).
+after the no-op run the rows about Terraform, observability (observability_rows.py), Kafka (kafka_rows.py) and databases
+(database_rows.py).
 
     python tests/bench/bench.py [cold] [warm] [noop]      default: all three
 
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import database_rows
 import kafka_rows
+import observability_rows
 
 PROJECT = Path(__file__).resolve().parents[2]
 ESTATE = {"GROUNDWORK_ESTATE": "bench", "GROUNDWORK_ESTATE_OCTET": "215"}
@@ -161,10 +163,13 @@ def main(arguments: list[str]) -> int:
         columns["warm"] = site({}, setup=True)
     if "noop" in wanted:
         columns["no-op"] = site({}, setup=False)
+        estate = (ESTATE["GROUNDWORK_ESTATE"], int(ESTATE["GROUNDWORK_ESTATE_OCTET"]))
         told = "\n".join(
             [
                 overlap(),
-                *kafka_rows.rows(ESTATE["GROUNDWORK_ESTATE"], int(ESTATE["GROUNDWORK_ESTATE_OCTET"])),
+                # Before Kafka's, which make 300 topics: each is more series in a scrape.
+                *observability_rows.rows(*estate),
+                *kafka_rows.rows(*estate),
                 *database_rows.rows(),
             ]
         )
