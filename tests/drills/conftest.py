@@ -6,6 +6,7 @@ GROUNDWORK_KEEP=1 keeps it (and adopts the one that is there), for work on a sin
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,11 @@ class Drill(Estate):
 
     def run(self, playbook: str, *arguments: str, four: bool = False, nodes: str = "three", timeout: int = 1500) -> Run:
         more = self.inventory(four)[2:]
-        return self.play(*more, *arguments, playbook=playbook, inventory=f"{INVENTORY}/{nodes}.yml", timeout=timeout)
+        run = self.play(*more, *arguments, playbook=playbook, inventory=f"{INVENTORY}/{nodes}.yml", timeout=timeout)
+        # Whole, for whoever looks for a reason: a failed assertion shows a part of one run.
+        kept = self.folder / f"{time.strftime('%H%M%S')}-{Path(playbook).stem}.log"
+        kept.write_text(f"{' '.join(map(str, arguments))}\n{run.output}")
+        return run
 
 
 def down(drill: Drill) -> None:
