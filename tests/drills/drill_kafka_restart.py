@@ -20,6 +20,7 @@ from drills.harness import (
     min_isr,
     node_id,
     not_in_sync,
+    orders,
     pids,
     services,
     state,
@@ -58,7 +59,7 @@ def no_operation_is_open(drill: Drill) -> None:
 def test_the_restart_goes_unnoticed_and_was_predicted(drill: Drill) -> None:
     predicted = drill.run(RESTART, "--check")
     assert predicted.code == 0, predicted.output[-8000:]
-    before, last = services(drill), state(drill)["controller"]
+    before, last, placed = services(drill), state(drill)["controller"], orders(drill)
     assert services(drill) == before, "check mode restarted something"
 
     with under_load(drill, "rolling restart") as seen:
@@ -76,6 +77,7 @@ def test_the_restart_goes_unnoticed_and_was_predicted(drill: Drill) -> None:
     assert_predicted(predicted, run)
     assert not_in_sync(drill) == []
     assert_preferred(drill)
+    assert orders(drill) == placed
     seen.assert_unnoticed()
 
 
@@ -91,7 +93,7 @@ def test_afterwards_there_is_nothing_to_do(drill: Drill) -> None:
 
 def test_killed_at_five_points_it_finishes(drill: Drill, tmp_path: Path) -> None:
     """Each run goes on where the one before was killed; the last one also loses a broker in the middle."""
-    before = services(drill)
+    before, placed = services(drill), orders(drill)
     with under_load(drill, "restart killed at five points") as seen:
         for number, point in enumerate(POINTS):
             killed = killed_at(drill, [RESTART, *drill.inventory()], point, 1, tmp_path / f"{number}.log")
@@ -102,6 +104,7 @@ def test_killed_at_five_points_it_finishes(drill: Drill, tmp_path: Path) -> None
     assert sorted(worked_on(before, after)) == list(NODES)
     no_operation_is_open(drill)
     assert_preferred(drill)
+    assert orders(drill) == placed
     seen.assert_unnoticed()
     assert_silent(drill.run("playbooks/kafka.yml"))
 

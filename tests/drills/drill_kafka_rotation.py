@@ -6,7 +6,7 @@ import json
 import re
 
 from conftest import Drill, Run
-from drills.harness import NODES, OPS, PYTHON, assert_predicted, authority, login, pids, under_load
+from drills.harness import NODES, OPS, PYTHON, assert_predicted, authority, login, orders, pids, under_load
 from groundwork.kafka import certs
 
 CERTIFICATES = "playbooks/breakglass/kafka_certificates.yml"
@@ -72,7 +72,7 @@ def test_certificates_are_renewed_without_a_restart(drill: Drill) -> None:
 
 
 def test_the_ca_is_changed_in_three_steps(drill: Drill) -> None:
-    old = authority(drill)
+    old, placed = authority(drill), orders(drill)
     for step in ("ca-prepare", "ca-switch", "ca-finish"):
         arguments = ("-e", f"do={step}", "-e", f"confirm=local-kafka-certificates-{step}")
         predicted = done(drill.run(CERTIFICATES, *arguments, "--check"))
@@ -80,6 +80,8 @@ def test_the_ca_is_changed_in_three_steps(drill: Drill) -> None:
         with under_load(drill, step) as seen:
             run = done(drill.run(CERTIFICATES, *arguments))
         assert_predicted(predicted, run)
+        # The last step restarts every node twice; each time the replicas get their order back.
+        assert orders(drill) == placed, step
         seen.assert_unnoticed()
     new = authority(drill)
     assert not set(re.findall(r"-----BEGIN.*?END CERTIFICATE-----", old, re.DOTALL)) & set(

@@ -275,6 +275,11 @@ print(json.dumps({
     )
 
 
+def orders(estate: Estate) -> dict[str, list[int]]:
+    """By partition its replicas in their order, the preferred leader first."""
+    return {name: part["replicas"] for name, part in state(estate)["partitions"].items()}
+
+
 def not_in_sync(estate: Estate, host: str = NODES[0]) -> list[str]:
     parts = state(estate, host)["partitions"]
     return sorted(name for name, part in parts.items() if len(part["isr"]) < len(part["replicas"]))
