@@ -325,8 +325,11 @@ def test_skew_is_moved_away_and_back(kept: Drill, tmp_path: Path) -> None:
     )
     run = done(kept.run(book("reassign"), *arguments, "-e", "do=execute", "-e", f"{CONFIRM}reassign-execute"))
     assert_predicted(predicted, run)
-    held = [sum(node in where for where in placed(kept, topic)) for node in (1, 2, 3)]
-    assert max(held) - min(held) <= 1, held
+    # Disks are balanced, not a topic's replicas: how many of the six move depends on what else the brokers hold.
+    moves = json.loads(plan.read_text())["moves"]
+    assert any(3 in move["replicas"] for move in moves), moves
+    now = placed(kept, topic)
+    assert all(now[move["partition"]] == move["replicas"] for move in moves), (now, moves)
     again = tmp_path / "again.json"
     done(kept.run(book("reassign"), "-e", f"topics={topic}", "-e", f"plan_file={again}"))
     assert json.loads(again.read_text())["moves"] == []
