@@ -268,7 +268,8 @@ def test_without_an_estate_there_are_no_hosts_and_no_noise() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert list(json.loads(done.stdout)["_meta"]["hostvars"]) == ["localhost"]
-    assert time.monotonic() - begin < 15
+    # Seconds without a load on the machine; it waits for no metadata service, which takes minutes.
+    assert time.monotonic() - begin < 60
 
 
 @pytest.mark.parametrize("env", CLOUD)
@@ -280,7 +281,8 @@ def test_without_credentials_there_is_one_line(env: str) -> None:
     assert done.stdout.strip() == ""
     assert f"{env}: no access to AWS account {catalog(env)['account_id']}" in line
     assert "Unable to locate credentials" in line and "nothing was touched" in line and "AWS_PROFILE" in line
-    assert time.monotonic() - begin < 15
+    # Seconds without a load on the machine; it waits for no metadata service, which takes minutes.
+    assert time.monotonic() - begin < 60
 
 
 def test_a_profile_that_does_not_exist_is_one_line() -> None:
