@@ -125,6 +125,20 @@ def test_running_brokers_show_the_renewed_certificate(host: Any, node_id: int) -
         assert shown == on_disk, port
 
 
+def test_after_the_restart_each_broker_is_preferred_as_before(host: Any) -> None:
+    """A new topic's preferred leaders take turns; a roll moves them away and has to give back each replica's place."""
+    code = (
+        "import json, ssl; from kafka import KafkaAdminClient; tls = ssl.create_default_context(cafile='/etc/kafka/tls/ca.crt'); "
+        "tls.load_cert_chain('/etc/kafka/tls/keystore.pem'); admin = KafkaAdminClient(bootstrap_servers="
+        f"{[f'{node}:9092' for node in NODES]}, security_protocol='SSL', ssl_context=tls); "
+        "print(json.dumps([[t['name'], p['leader_id'], p['replica_nodes'][0]] for t in admin.describe_topics(None) for p in t['partitions']]))"
+    )
+    parts = json.loads(host.check_output(f'{PYTHON} -c "{code}"'))
+    assert [part for part in parts if part[1] != part[2]] == []
+    preferred = [first for _, _, first in parts]
+    assert max(map(preferred.count, (1, 2, 3))) <= 2 * min(map(preferred.count, (1, 2, 3))), preferred
+
+
 def test_listeners_are_on_the_private_address_only(host: Any, private_ip: str) -> None:
     listening = host.check_output("ss -Hltn").splitlines()
     addresses = {line.split()[3].replace("[::ffff:", "").replace("]", "") for line in listening}
