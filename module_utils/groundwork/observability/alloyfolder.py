@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..files import write_atomically
 from .web import request
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.alloy")
@@ -172,18 +173,8 @@ def _copy_tree(source: Path, target: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """At once, with owner and mode: nobody else can read it in the meantime."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(handle)
-    staged = Path(name)
-    try:
-        status = source.stat()
-        shutil.copyfile(source, staged)
-        os.chown(staged, status.st_uid, status.st_gid)
-        staged.chmod(stat.S_IMODE(status.st_mode))
-        staged.replace(target)
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise
+    status = source.stat()
+    write_atomically(target, source.read_bytes(), status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
 
 
 def _plan(folder: Folder, gid: int) -> list[Change]:
