@@ -6,7 +6,18 @@ import json
 from pathlib import Path
 
 from conftest import Drill, Run
-from drills.harness import NODES, Observed, assert_predicted, killed_at, pids, state, under_load, until_whole
+from drills.harness import (
+    NODES,
+    Observed,
+    assert_predicted,
+    broker_dies,
+    killed_at,
+    killed_then_broker_dies,
+    pids,
+    state,
+    under_load,
+    until_whole,
+)
 
 ADD = "playbooks/breakglass/kafka_add_brokers.yml"
 DRAIN = "playbooks/breakglass/kafka_drain.yml"
@@ -105,14 +116,64 @@ def test_the_catalogs_number_is_reached_both_ways(drill: Drill) -> None:
     seen.assert_unnoticed()
 
 
-def test_a_broker_whose_disk_is_lost_is_replaced(drill: Drill) -> None:
-    """Same id, new disk. The dead one is dead before: only then must two replicas be enough."""
+def test_it_is_added_although_killed_and_a_broker_dies(drill: Drill, tmp_path: Path) -> None:
+    points = (
+        r"TASK \[.*Format the node once",
+        r"TASK \[.*Wait until the cluster is healthy\]",
+        r"TASK \[.*Open the record\]",
+        r"(?s)TASK \[.*Gate before\].*TASK \[.*Wait until nothing moves",
+        r"TASK \[.*Bring preferred leaders back\]",
+    )
+    with under_load(drill, "add broker 4, killed at five points, and a broker dies") as seen:
+        dies = (r"TASK \[.*Plan the moves\]", NODES[1])
+        killed_then_broker_dies(drill, [ADD, *drill.inventory(four=True)], points, dies, tmp_path)
+    seen.assert_nothing_lost()
+    assert state(drill)["brokers"] == [1, 2, 3, 4]
+    assert on(drill, 4) > 0
+
+
+def test_it_is_drained_and_taken_out_although_a_broker_dies(drill: Drill, tmp_path: Path) -> None:
+    arguments = ["-e", "node=4", "-e", "do=decommission", "-e", "confirm=local-kafka-decommission-4"]
+    with under_load(drill, "decommission of broker 4, and a broker dies") as seen:
+        command = [DRAIN, *drill.inventory(four=True), *arguments]
+        broker_dies(drill, command, r"TASK \[.*Start what is still to be moved\]", NODES[1], tmp_path / "run.log")
+    seen.assert_nothing_lost()
+    assert state(drill)["brokers"] == [1, 2, 3]
+
+
+REPLACE_3 = (REPLACE, "-e", "node=3", "-e", "confirm=local-kafka-replace-3")
+
+
+def lose_disk_3(drill: Drill) -> None:
+    """The dead one is dead before the work begins: only then must two replicas be enough."""
     host = NODES[2]
+    drill.on(host, "systemctl", "kill", "--signal=KILL", "kafka")
+    drill.on(host, "systemctl", "stop", "kafka")
+    drill.on(host, "sh", "-c", "rm -rf /var/lib/kafka/data/* /var/lib/kafka/data/.[!.]*")
+
+
+def test_a_broker_whose_disk_is_lost_is_replaced(drill: Drill) -> None:
+    """Same id, new disk."""
     with under_load(drill, "replacement of broker 3") as seen:
-        drill.on(host, "systemctl", "kill", "--signal=KILL", "kafka")
-        drill.on(host, "systemctl", "stop", "kafka")
-        drill.on(host, "sh", "-c", "rm -rf /var/lib/kafka/data/* /var/lib/kafka/data/.[!.]*")
-        done(drill.run(REPLACE, "-e", "node=3", "-e", "confirm=local-kafka-replace-3"))
+        lose_disk_3(drill)
+        done(drill.run(*REPLACE_3))
+    until_whole(drill)
+    seen.assert_nothing_lost()
+    assert state(drill)["voters"] == [1, 2, 3]
+
+
+def test_it_is_replaced_although_killed_and_a_broker_dies(drill: Drill, tmp_path: Path) -> None:
+    points = (
+        r"TASK \[.*Open the record\]",
+        r"TASK \[.*Take the lost disk out of the quorum\]",
+        r"TASK \[.*Format the node once",
+        r"TASK \[.*Let a new controller join\]",
+        r"TASK \[.*Gate after\]",
+    )
+    with under_load(drill, "replacement of broker 3, killed at five points, and a broker dies") as seen:
+        lose_disk_3(drill)
+        dies = (r"TASK \[.*Wait until the cluster is healthy\]", NODES[1])
+        killed_then_broker_dies(drill, [*REPLACE_3, *drill.inventory()], points, dies, tmp_path)
     until_whole(drill)
     seen.assert_nothing_lost()
     assert state(drill)["voters"] == [1, 2, 3]

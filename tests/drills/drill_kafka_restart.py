@@ -10,10 +10,9 @@ from conftest import Drill, Run
 from drills.harness import (
     NODES,
     TOPIC,
-    LateCrash,
-    Started,
     ask,
     assert_predicted,
+    broker_dies,
     frozen,
     held_in_recovery,
     killed_at,
@@ -114,17 +113,9 @@ def test_killed_at_five_points_it_finishes(drill: Drill, tmp_path: Path) -> None
 def test_a_broker_dies_in_the_middle(drill: Drill, tmp_path: Path) -> None:
     """kill -9 of a broker while another is restarted; systemd starts it, the gate waits for it, and the run ends well."""
     with under_load(drill, "a broker killed during the restart") as seen:
-        run = Started(drill, [RESTART, *drill.inventory()], tmp_path / "run.log")
         victim = next(host for host in NODES if node_id(host) == state(drill)["controller"])
-        crash = LateCrash(drill, run, r"TASK \[.*Gate after the restart\]", victim)
-        crash.start()
-        code = run.finish()
-        crash.join(timeout=10)
-        assert crash.happened
-        if code != 0:
-            until_whole(drill)
-            again = drill.run(RESTART)
-            assert again.code == 0, again.output[-8000:]
+        step = r"TASK \[.*Gate after the restart\]"
+        broker_dies(drill, [RESTART, *drill.inventory()], step, victim, tmp_path / "run.log")
     until_whole(drill)
     seen.assert_nothing_lost()
     no_operation_is_open(drill)

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 from conftest import Drill, Run
-from drills.harness import NODES, OPS, PYTHON, assert_predicted, authority, login, orders, pids, under_load
+from drills.harness import (
+    NODES,
+    OPS,
+    PYTHON,
+    assert_predicted,
+    authority,
+    killed_then_broker_dies,
+    login,
+    orders,
+    pids,
+    under_load,
+)
 from groundwork.kafka import certs
 
 CERTIFICATES = "playbooks/breakglass/kafka_certificates.yml"
@@ -67,6 +79,25 @@ def test_certificates_are_renewed_without_a_restart(drill: Drill) -> None:
     assert all(before[host] != after[host] for host in NODES), (before, after)
     assert pids(drill) == running
     seen.assert_unnoticed()
+    run = done(drill.run("playbooks/kafka.yml"))
+    assert run.changed == {}, run.changed
+
+
+def test_they_are_renewed_although_killed_and_a_broker_dies(drill: Drill, tmp_path: Path) -> None:
+    before = shown(drill)
+    points = (
+        r"TASK \[.*Open the record\]",
+        r"TASK \[.*Sign the node's certificate\]",
+        r"TASK \[.*Install the node's certificate\]",
+        r"TASK \[.*Read the certificate and the trust store anew\]",
+        r"TASK \[.*Gate after it\]",
+    )
+    with under_load(drill, "certificates renewed, killed at five points, and a broker dies") as seen:
+        dies = (r"TASK \[.*Gate\]", NODES[1])
+        killed_then_broker_dies(drill, [CERTIFICATES, *drill.inventory()], points, dies, tmp_path)
+    seen.assert_nothing_lost()
+    after = shown(drill)
+    assert all(before[host] != after[host] for host in NODES), (before, after)
     run = done(drill.run("playbooks/kafka.yml"))
     assert run.changed == {}, run.changed
 
@@ -132,6 +163,29 @@ def test_passwords_are_changed_by_two_users_in_turn(drill: Drill) -> None:
     assert answer(drill, old, ca) != "in"
     assert answer(drill, new_agent, ca) == "in"
     assert answer(drill, old_agent, ca) != "in"
+    run = done(drill.run("playbooks/kafka.yml"))
+    assert run.changed == {}, run.changed
+
+
+def test_they_are_changed_although_killed_and_a_broker_dies(drill: Drill, tmp_path: Path) -> None:
+    ca, old = authority(drill), login(drill, "crawler")
+    points = (
+        r"TASK \[.*Open the record\]",
+        r"TASK \[.*Make the next logins\]",
+        r"TASK \[.*Give the next users their passwords\]",
+        r"TASK \[.*Name the next users in the secrets\]",
+        r"TASK \[.*Gate after it\]",
+    )
+    with under_load(drill, "passwords rotated, killed at five points, and a broker dies") as seen:
+        dies = (r"TASK \[.*Make the next logins\]", NODES[1])
+        killed_then_broker_dies(drill, [PASSWORDS, *drill.inventory()], points, dies, tmp_path)
+        assert answer(drill, old, ca) == "in"
+    seen.assert_nothing_lost()
+    new = login(drill, "crawler")
+    assert (new["username"] != old["username"], answer(drill, new, ca)) == (True, "in")
+    revoke = ["-e", "do=revoke", "-e", "confirm=local-kafka-passwords-revoke"]
+    done(drill.run(PASSWORDS, *revoke))
+    assert answer(drill, old, ca) != "in"
     run = done(drill.run("playbooks/kafka.yml"))
     assert run.changed == {}, run.changed
 

@@ -10,7 +10,7 @@ from drills.harness import (
     NODES,
     ask,
     assert_predicted,
-    killed_at,
+    killed_then_broker_dies,
     node_id,
     pids,
     services,
@@ -62,21 +62,21 @@ def test_it_is_refused_without_its_confirmation(older: Drill) -> None:
     assert run.changed == {}
 
 
-def test_the_upgrade_goes_unnoticed_although_killed(older: Drill, tmp_path: Path) -> None:
-    before, last, levels = services(older), state(older)["controller"], level(older)
-    arguments = [*SOAK, *confirmed("upgrade", NEW)]
-    with under_load(older, f"upgrade {OLD} to {NEW}, killed once") as seen:
-        killed = killed_at(
-            older, [UPGRADE, *older.inventory(), *arguments], r"TASK \[.*Gate after", 1, tmp_path / "log"
-        )
-        assert killed
-        done(older.run(UPGRADE, *arguments))
-    order = worked_on(before, services(older))
+def test_the_upgrade_finishes_although_killed_and_a_broker_dies(older: Drill, tmp_path: Path) -> None:
+    levels, arguments = level(older), [*SOAK, *confirmed("upgrade", NEW)]
+    points = (
+        r"TASK \[.*Open the record\]",
+        r"TASK \[.*Check and unpack the archive\]",
+        r"TASK \[.*Move its leaders away\]",
+        r"TASK \[.*Restart the node\]",
+        r"TASK \[.*Gate after",
+    )
+    with under_load(older, f"upgrade {OLD} to {NEW}, killed at five points, and a broker dies") as seen:
+        dies = (r"TASK \[.*Gate before the restart\]", NODES[2])
+        killed_then_broker_dies(older, [UPGRADE, *older.inventory(), *arguments], points, dies, tmp_path)
     assert versions(older) == {NEW}
-    assert sorted(order) == list(NODES)
-    assert node_id(order[-1]) == last
     assert level(older) == levels, "the levels are not the upgrade's to touch"
-    seen.assert_unnoticed()
+    seen.assert_nothing_lost()
 
 
 def test_it_goes_back_while_that_is_allowed(older: Drill) -> None:
@@ -89,10 +89,13 @@ def test_it_goes_back_while_that_is_allowed(older: Drill) -> None:
 def test_it_is_finalised(older: Drill) -> None:
     levels = level(older)
     predicted = done(older.run(UPGRADE, *SOAK, "--check"))
+    before, last = services(older), state(older)["controller"]
     with under_load(older, f"upgrade {OLD} to {NEW}, finalised") as seen:
         run = done(older.run(UPGRADE, *SOAK, *confirmed("upgrade", NEW)))
         done(older.run(FINALIZE, *confirmed("finalize", NEW)))
     assert_predicted(predicted, run)
+    order = worked_on(before, services(older))
+    assert (sorted(order), node_id(order[-1])) == (list(NODES), last)
     assert level(older) > levels
     seen.assert_unnoticed()
 

@@ -394,6 +394,30 @@ class LateCrash(threading.Thread):
             self.happened = True
 
 
+def broker_dies(estate: Estate, command: list[str], step: str, victim: str, log: Path) -> None:
+    """A run in whose middle a broker is killed. It ends well, or does when it is run again."""
+    run = Started(estate, command, log)
+    crash = LateCrash(estate, run, step, victim)
+    crash.start()
+    code = run.finish()
+    crash.join(timeout=10)
+    assert crash.happened, run.output[-4000:]
+    until_whole(estate)
+    if code != 0:
+        again = Started(estate, command, log.with_suffix(".again"))
+        assert again.finish() == 0, again.output[-8000:]
+
+
+def killed_then_broker_dies(
+    estate: Estate, command: list[str], points: tuple[str, ...], dies: tuple[str, str], folder: Path
+) -> None:
+    """Killed at each point, one run after the other; in the run that goes on a broker dies: ``dies`` names the step and the node."""
+    for number, point in enumerate(points):
+        log = folder / f"{number}.log"
+        assert killed_at(estate, command, point, 1, log), f"{point}: {log.read_text()[-4000:]}"
+    broker_dies(estate, command, *dies, folder / "last.log")
+
+
 def services(estate: Estate, hosts: tuple[str, ...] = NODES) -> dict[str, dict[str, float]]:
     """By node: process, and when its last stop began and its last start was done, in seconds of this machine's clock."""
     shown = {}
