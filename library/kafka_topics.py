@@ -32,6 +32,10 @@ options:
   brokers: {description: Number of brokers; bounds the canary's replicas., type: int, default: 3}
   throttle: {description: Bytes a second that a change of the replication factor may copy in and out of each broker., type: int}
   wait: {description: Seconds that it may take., type: float, default: 600.0}
+  assume:
+    description: "For check mode: brokers to come, by id their rack. What only they make possible is predicted instead of refused."
+    type: dict
+    default: {}
   prune: {description: Delete topics that are not wanted. Without it they are reported in RV(unmanaged)., type: bool, default: false}
   confirm: {description: "What O(prune) asks to be typed, C({cluster id}:prune-topics); not in check mode.", type: str, default: ""}
   bootstrap_servers: {description: HOST:PORT of brokers' INTERNAL listeners., type: list, elements: str, required: true}
@@ -79,6 +83,7 @@ def main() -> None:
             **args.PRUNE,
             "throttle": {"type": "int"},
             "wait": {"type": "float", "default": 600.0},
+            "assume": {"type": "dict", "default": {}},
             "topics": {
                 "type": "list",
                 "elements": "dict",
@@ -113,6 +118,7 @@ def main() -> None:
             wait=p["wait"],
             prune=p["prune"],
             confirm=p["confirm"],
+            assume={int(id_): str(rack) for id_, rack in p["assume"].items()},
         )
     except (KafkaProblem, KeyError, ValueError) as error:
         module.fail_json(msg=str(error))

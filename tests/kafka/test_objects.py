@@ -91,6 +91,28 @@ def test_replication_factor_is_changed_by_reassignment_only_with_a_throttle(kafk
     assert [len(one) for one in kafka.replicas("objects.factor")] == [2, 2]
 
 
+def test_what_needs_brokers_to_come_is_predicted_and_not_done(kafka: Cluster) -> None:
+    """Four replicas on three brokers, as check mode sees them before the fourth is installed."""
+    kafka.topic("objects.grows", [[1, 2, 3]])
+    wanted = [topic("objects.grows", 1, 4, min_insync_replicas=2), topic("objects.of-four", 1, 4)]
+    arguments: dict[str, Any] = {"topics": wanted, "throttle": 10**7, "wait": 60}
+    refused = kafka.run("kafka_topics", check=True, **arguments)
+    assert refused.failed and "4 replicas on 3 brokers" in refused.said
+    foreseen = kafka.run("kafka_topics", check=True, assume={"4": "rack-d"}, **arguments)
+    assert foreseen.changed and foreseen["created"] == ["objects.of-four"]
+    assert foreseen["replication_changed"] == {"objects.grows": {"present": [3], "wanted": 4}}
+    # What is wrong whoever comes is refused all the same.
+    bad = [*wanted, topic("objects.bad", retention_ms="soon")]
+    refused = kafka.run("kafka_topics", check=True, assume={"4": "rack-d"}, **{**arguments, "topics": bad})
+    assert refused.failed and "retention.ms" in refused.said
+    # Nobody is assumed when it is really done.
+    refused = kafka.run("kafka_topics", assume={"4": "rack-d"}, **arguments)
+    assert refused.failed and "4 replicas on 3 brokers" in refused.said
+    assert [len(one) for one in kafka.replicas("objects.grows")] == [3]
+    with kafka.admin() as client:
+        assert "objects.of-four" not in client.list_topics()
+
+
 def test_a_killed_change_of_replication_is_finished(kafka: Cluster) -> None:
     """The run was killed after the moves had begun: what it began ends, and its throttle does not stay for ever."""
     kafka.topic("objects.killed", [[1, 2]])

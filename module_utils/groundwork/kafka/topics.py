@@ -206,10 +206,15 @@ def execute(client: Any, plan: Plan, check: bool) -> list[str]:
     return refused
 
 
-def _replicate(client: Any, plan: Plan, throttle: int, wait: float, check: bool) -> None:
-    """Bring replication factors to the wanted ones; ends when every replica is in sync and the throttle is cleared."""
+def _moves(client: Any, plan: Plan, assume: Mapping[int, str]) -> dict[str, Any]:
+    """The reassignment that brings replication factors to the wanted ones; refused when it cannot be placed."""
     wanted = {name: int(entry["wanted"]) for name, entry in plan.replication.items()}
-    document = reassign.make(client, only=sorted(wanted), replication=wanted, tolerance=None, leaders=False)
+    return reassign.make(client, only=sorted(wanted), replication=wanted, assume=assume, tolerance=None, leaders=False)
+
+
+def _replicate(client: Any, plan: Plan, throttle: int, wait: float, check: bool) -> None:
+    """Carry it out; ends when every replica is in sync and the throttle is cleared."""
+    document = _moves(client, plan, {})
     reassign.execute(client, document, throttle, check)
     if not check:
         reassign.verify(client, document, wait, check)
@@ -238,8 +243,13 @@ def ensure(
     wait: float = 600.0,
     prune: bool = False,
     confirm: str = "",
+    assume: Mapping[int, str] | None = None,
 ) -> dict[str, Any]:
-    """Make the topics so, or with ``check`` say what would change. Replication factors only with a ``throttle``."""
+    """Make the topics so, or with ``check`` say what would change. Replication factors only with a ``throttle``.
+
+    ``assume``, with ``check``: brokers (id to rack) that will be there when it is really done.
+    """
+    assume = dict(assume or {}) if check else {}
     if throttle is not None and throttle <= 0:
         raise KafkaProblem(f"nothing was changed: the throttle must be more than 0 bytes a second, not {throttle}")
     with admin(connection) as client:
@@ -257,9 +267,16 @@ def ensure(
         confirmed(client, "prune-topics", confirm, pruned, check)
         replicate = plan.replication if throttle is not None else {}
         if replicate and throttle is not None:
-            # What cannot be placed is refused before anything is touched.
-            _replicate(client, plan, throttle, wait, True)
+            # What cannot be placed is refused before anything is touched. Nothing can be asked of brokers to come.
+            if assume:
+                _moves(client, plan, assume)
+            else:
+                _replicate(client, plan, throttle, wait, True)
         now, later = by_replicas(plan, replicate)
+        if assume:
+            # Today's brokers would refuse what needs the brokers to come.
+            room = len(protocol.serving(client))
+            now.create = [topic for topic in now.create if topic.replication_factor <= room]
         if refused := execute(client, now, check) if now.changed else []:
             raise KafkaProblem(" ".join(refused))
         if not check:
