@@ -1,5 +1,6 @@
 """The drill `alloy`: the real agent sends to the real Prometheus and Loki through the routing proxy; a broken configuration is refused;
-an outage of ten minutes loses no sample and no line; nobody else reads its secrets; the second run changes nothing."""
+an outage of ten minutes loses no sample and no line; nobody else reads its secrets; the second run changes nothing. Loki's ruler
+takes the rules of the logs, and each of them fires and keeps quiet."""
 
 from __future__ import annotations
 
@@ -10,12 +11,14 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from conftest import Drill
-from drills.harness import until
+from drills.harness import PROJECT, until
 from groundwork.estate import programs
+from groundwork.observability import rules
 from groundwork.observability.web import request
 
 HOSTS = ("local-kafka-1", "local-ops-1")
@@ -306,3 +309,140 @@ def test_another_environment_restarts_it_and_another_file_does_not(up: Drill) ->
         json.dumps({"alloy_environment": {"DRILL": "a b"}}),
     )
     assert run.code == 0 and process(up, OWNER) != before, run.output[-4000:]
+
+
+# -- Rules of the logs: no tool but Loki itself evaluates LogQL ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """A line that fires an alert when it came often enough, and one that looks like it and does not."""
+
+    labels: dict[str, str]
+    line: str
+    quiet_labels: dict[str, str]
+    quiet_line: str
+    #: How many of the line are one more than is allowed.
+    times: int = 1
+
+
+KAFKA, JOURNAL = {"job": "kafka"}, {"job": "journal"}
+SSH, AGENT = {**JOURNAL, "unit": "ssh.service"}, {**JOURNAL, "unit": "alloy.service"}
+CASES = {
+    "KafkaLogFatal": Case(
+        {**KAFKA, "level": "fatal"},
+        "Exiting Kafka due to fatal exception",
+        {**KAFKA, "level": "error"},
+        "Exiting Kafka",
+    ),
+    "KafkaLogErrors": Case(
+        {**KAFKA, "level": "error"},
+        "Error for partition a-0",
+        {**KAFKA, "level": "warn"},
+        "Error for partition a-0",
+        31,
+    ),
+    "KafkaLogOutOfMemory": Case(
+        KAFKA, "java.lang.OutOfMemoryError: Java heap space", KAFKA, "-XX:+ExitOnOutOfMemoryError"
+    ),
+    "KafkaLogDirFailed": Case(
+        KAFKA,
+        "Stopping serving logs in dir /var/lib/kafka/data",
+        KAFKA,
+        "Stopping serving metrics in dir /var/lib/kafka",
+    ),
+    "KafkaLogCorrupt": Case(
+        KAFKA, "Found a corrupted index file corresponding to log file", KAFKA, "Rebuilding an index file"
+    ),
+    "HostDiskErrors": Case(
+        JOURNAL,
+        "kernel: EXT4-fs error (device nvme1n1): ext4_find_entry",
+        JOURNAL,
+        "kernel: EXT4-fs (nvme1n1): mounted",
+    ),
+    "HostLoginsFail": Case(
+        SSH,
+        "Failed password for root from 10.0.0.9 port 4242 ssh2",
+        SSH,
+        "Accepted publickey for admin from 10.0.0.9",
+        11,
+    ),
+    "AlloyLogErrors": Case(AGENT, 'level=error msg="non-recoverable error"', AGENT, 'level=warn msg="retrying"', 61),
+}
+ABSENT = {"LogsAbsent", "KafkaLogsAbsent"}
+
+
+def log_rules() -> dict[str, str]:
+    """By alert its expression."""
+    return {rule.name: rule.expr for group in rules.load(PROJECT / "observability/loki-rules") for rule in group.rules}
+
+
+def say(up: Drill, host: str, labels: dict[str, str], line: str, times: int) -> None:
+    now = time.time_ns()
+    stream = {**labels, "env": "local", "host": host}
+    values = [[str(now - number * 1_000_000), line] for number in range(times)]
+    status, text = request(
+        f"{proxy(up)}/loki/api/v1/push",
+        "POST",
+        {**TENANT, "Content-Type": "application/json"},
+        json.dumps({"streams": [{"stream": stream, "values": values}]}).encode(),
+    )
+    assert status == 204, (status, text)
+
+
+def evaluated(up: Drill, expression: str, at: float) -> list[dict[str, str]]:
+    """Labels of what a rule's expression finds at a time."""
+    question = urllib.parse.urlencode({"query": expression, "time": f"{at:.0f}"})
+    status, text = request(f"{proxy(up)}/loki/api/v1/query?{question}", headers=TENANT, timeout=60)
+    assert status == 200, (expression, text)
+    return [one["metric"] for one in json.loads(text)["data"]["result"]]
+
+
+def test_every_rule_of_the_logs_has_its_case() -> None:
+    assert set(log_rules()) == {*CASES, *ABSENT}
+
+
+@pytest.mark.parametrize("alert", CASES)
+def test_a_log_rule_fires_and_keeps_quiet(up: Drill, alert: str) -> None:
+    """The same number of lines that look like it, and one line too few, are no alert."""
+    case, name = CASES[alert], alert.lower()
+    say(up, f"{name}-fires", case.labels, case.line, case.times)
+    say(up, f"{name}-other", case.quiet_labels, case.quiet_line, case.times)
+    if case.times > 1:
+        say(up, f"{name}-few", case.labels, case.line, case.times - 1)
+
+    def found() -> set[str]:
+        return {one["host"] for one in evaluated(up, log_rules()[alert], time.time() + 1) if name in one["host"]}
+
+    until(f"{alert} fires", lambda: found() == {f"{name}-fires"}, 30)
+
+
+@pytest.mark.parametrize("alert", sorted(ABSENT))
+def test_a_log_rule_sees_that_nothing_comes(up: Drill, alert: str) -> None:
+    expression = log_rules()[alert]
+    assert evaluated(up, expression, time.time()) == [], "the agents send"
+    # Before there was anything.
+    assert len(evaluated(up, expression, time.time() - 86400)) == 1
+
+
+def test_lokis_ruler_takes_the_rules_and_fires(up: Drill) -> None:
+    first = play(up, "--tags", "drill_rules")
+    assert first.code == 0, first.output[-6000:]
+    assert first.changed != {}
+    again = play(up, "--tags", "drill_rules", "--diff")
+    assert again.code == 0 and again.changed == {}, (again.changed, again.output[-4000:])
+
+    def ruler() -> dict[str, dict[str, Any]]:
+        # The state of Loki's rules has no path through the load balancer: nobody but this asks for it.
+        status, text = request(f"http://10.{up.octet}.255.22:3100/prometheus/api/v1/rules", headers=TENANT)
+        assert status == 200, text
+        return {rule["name"]: rule for group in json.loads(text)["data"]["groups"] for rule in group["rules"]}
+
+    until("Loki's ruler has every rule", lambda: set(ruler()) == set(log_rules()), 120)
+    say(up, "ruler-fires", CASES["KafkaLogFatal"].labels, CASES["KafkaLogFatal"].line, 1)
+
+    def firing() -> set[str]:
+        return {one["labels"]["host"] for one in ruler()["KafkaLogFatal"]["alerts"] if one["state"] == "firing"}
+
+    until("a line has fired its alert", lambda: "ruler-fires" in firing(), 120)
+    assert {name: rule["lastError"] for name, rule in ruler().items() if rule.get("lastError")} == {}

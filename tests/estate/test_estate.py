@@ -13,7 +13,10 @@ import subprocess
 import time
 
 from conftest import PROJECT, Estate, Run
-from groundwork.observability import contract, dashboards, query, report_data, routes
+from drills.harness import under_load
+from groundwork.estate import programs
+from groundwork.observability import contract, contract_promql, dashboards, query, report_data, routes, rules
+from groundwork.observability.web import request
 
 # What stands on the skeleton, without asking Terraform again; and from the hosts up.
 SERVERS = ("--tags", "skeleton,verify", "--skip-tags", "terraform")
@@ -82,29 +85,84 @@ def test_the_estate_can_be_asked_alone(estate: Estate) -> None:
     assert "active controller" in run.output
 
 
-def test_kafkas_dashboards_hold_data(estate: Estate) -> None:
-    """Every query of them, asked of the real Prometheus through the routing proxy with the tenant."""
+def measured() -> set[str]:
+    """Jobs whose metrics arrive. Without Alloy, Prometheus asks the brokers itself, and nobody the rest."""
+    return (
+        {"alloy", "kafka", "kafka_lag", "mysql", "node", "postgresql"}
+        if programs.path("alloy").is_file()
+        else {"kafka"}
+    )
+
+
+#: Conditions of the contract that hold in the estate while services work with Kafka. The others want a fault, a quota that
+#: is reached, or programs that send traces and profiles.
+HOLDS = {
+    "",
+    "a group has committed",
+    "a topic has traffic",
+    "statements are recorded",
+    "the broker follows",
+    "there are log files",
+    "there are topics",
+}
+
+
+def must_answer(expression: str, listed: contract.Contract, records: dict[str, str]) -> bool:
+    """Whether everything that a panel's query reads is there, in an estate whose jobs are `measured`."""
+    for selector in contract_promql.selectors(dashboards.expand(expression)):
+        through = [records[name] for name in selector.names if name in records]
+        jobs = {job for job in measured() if all(matcher.accepts(job) for matcher in selector.of("job"))}
+        there = any(metric.job in jobs and metric.when in HOLDS for metric in listed.taken(selector))
+        there = there or (selector.names == ("up",) and bool(jobs))
+        if not (there or (through and all(must_answer(one, listed, records) for one in through))):
+            return False
+    return True
+
+
+def test_every_dashboard_holds_data(estate: Estate) -> None:
+    """Every panel's queries, asked of the real Prometheus through the routing proxy with the tenant."""
     server = report_data.Server(*prometheus(estate))
-    known = contract.load(PROJECT / "observability" / "metrics.yml").jobs["kafka"].metrics
-    sometimes = {name for name, metric in known.items() if metric.when}
-    chosen = {"groundwork-kafka-cluster", "groundwork-kafka-broker", "groundwork-kraft-quorum"}
-    models = [one for one in dashboards.models() if one["uid"] in chosen]
-    until = time.monotonic() + 120
-    while True:
-        panels = report_data.collect(models, server, report_data.Span.last(0.25))
-        empty = {
-            f"{panel.dashboard}/{panel.title}/{asked.expression}"
-            for panel in panels
-            if panel.state != "elsewhere"
-            for asked, answer in zip(panel.queries, panel.answers or [[]] * len(panel.queries), strict=True)
-            if not answer and not dashboards.metric_names(asked.expression) & sometimes
-        }
-        # A machine that suites beside take up misses scrapes, and a rate needs two.
-        if not empty or time.monotonic() > until:
-            break
-        time.sleep(5)
-    assert empty == set()
-    assert sum(panel.state == "data" for panel in panels) > 60
+    listed = contract.load(PROJECT / "observability" / "metrics.yml")
+    records = rules.recorded(rules.load(PROJECT / "observability" / "rules"))
+    with under_load(estate, "services at work", samplers=()) as seen:
+        until = time.monotonic() + 240
+        while True:
+            panels = report_data.collect(dashboards.models(), server, report_data.Span.last(0.25))
+            asked = {
+                f"{panel.dashboard}/{panel.title}/{one.expression}": answer
+                for panel in panels
+                if panel.state != "elsewhere"
+                for one, answer in zip(panel.queries, panel.answers or [[]] * len(panel.queries), strict=True)
+                if must_answer(one.expression, listed, records)
+            }
+            empty = sorted(name for name, answer in asked.items() if not answer)
+            # A machine that suites beside take up misses scrapes, and a rate needs two.
+            if not empty or time.monotonic() > until:
+                break
+            time.sleep(5)
+    seen.assert_nothing_lost()
+    assert {panel.error for panel in panels} == {""}
+    assert empty == []
+    assert len(asked) > (130 if "node" in measured() else 70), len(asked)
+
+
+def test_every_alert_finds_what_it_asks_for(estate: Estate) -> None:
+    """The real Prometheus evaluates each rule without an error, and has the series that the alerts read."""
+    url, headers = prometheus(estate)
+    listed = contract.load(PROJECT / "observability" / "metrics.yml")
+    groups = rules.load(PROJECT / "observability" / "rules")
+    wanted = [
+        query.Query(f"{job} {name}", f'{name}{{job="{job}"}}', at_least=1)
+        for job in sorted(measured())
+        for name in rules.needed(groups, listed, job)
+    ]
+    assert len(wanted) > 20
+    assert query.ask_all(url, headers, wanted, wait=180).missing == {}
+    status, text = request(f"{url}/api/v1/rules", headers=headers)
+    assert status == 200, text
+    told = {one["name"]: one for group in json.loads(text)["data"]["groups"] for one in group["rules"]}
+    assert set(told) == {rule.name for group in groups for rule in group.rules}
+    assert {name: one["lastError"] for name, one in told.items() if one["health"] == "err"} == {}
 
 
 def test_no_secret_is_in_argv_or_output(estate: Estate, first_run: Run) -> None:
