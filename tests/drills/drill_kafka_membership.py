@@ -125,7 +125,7 @@ def test_it_is_added_although_killed_and_a_broker_dies(drill: Drill, tmp_path: P
         r"TASK \[.*Bring preferred leaders back\]",
     )
     with under_load(drill, "add broker 4, killed at five points, and a broker dies") as seen:
-        dies = (r"TASK \[.*Plan the moves\]", NODES[1])
+        dies = (r"TASK \[.*Gate before\]", NODES[1])
         killed_then_broker_dies(drill, [ADD, *drill.inventory(four=True)], points, dies, tmp_path)
     seen.assert_nothing_lost()
     assert state(drill)["brokers"] == [1, 2, 3, 4]
