@@ -172,7 +172,7 @@ def test_it_is_replaced_although_killed_and_a_broker_dies(drill: Drill, tmp_path
     )
     with under_load(drill, "replacement of broker 3, killed at five points, and a broker dies") as seen:
         lose_disk_3(drill)
-        dies = (r"TASK \[.*Wait until the cluster is healthy\]", NODES[1])
+        dies = (r"TASK \[.*Gate before\]", NODES[1])
         killed_then_broker_dies(drill, [*REPLACE_3, *drill.inventory()], points, dies, tmp_path)
     until_whole(drill)
     seen.assert_nothing_lost()
