@@ -171,10 +171,11 @@ def test_they_are_changed_although_killed_and_a_broker_dies(drill: Drill, tmp_pa
     ca, old = authority(drill), login(drill, "crawler")
     points = (
         r"TASK \[.*Open the record\]",
+        r"TASK \[.*Keep it at hand\]",
         r"TASK \[.*Make the next logins\]",
+        r"TASK \[.*Give both users of a service the same rights\]",
+        # A run goes on for a moment after this is printed: the secrets may name the next users already, or not.
         r"TASK \[.*Give the next users their passwords\]",
-        r"TASK \[.*Name the next users in the secrets\]",
-        r"TASK \[.*Gate after it\]",
     )
     with under_load(drill, "passwords rotated, killed at five points, and a broker dies") as seen:
         dies = (r"TASK \[.*Make the next logins\]", NODES[1])
