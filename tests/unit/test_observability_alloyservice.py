@@ -65,9 +65,13 @@ class Host:
         return alloyservice.apply(self.service, pending=pending, check_mode=check_mode).actions
 
 
+#: The reason, and after it more of what goes well than is shown.
+JOURNALCTL = "#!/bin/sh\necho 'Error: no such file'\nfor i in $(seq 99); do echo level=info msg=fine; done\n"
+
+
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    for name, text in (("systemctl", SYSTEMCTL), ("journalctl", "#!/bin/sh\necho 'Error: no such file'\n")):
+    for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
         (tmp_path / name).write_text(text.format(folder=tmp_path))
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")

@@ -22,6 +22,8 @@ from .web import request
 
 #: Name of the variable that carries the digest.
 MARK = "GROUNDWORK_START"
+#: Of what Alloy says when it does not get healthy.
+LAST_LINES = 30
 _SECTION = "[Service]\n"
 
 
@@ -201,8 +203,10 @@ def _until_healthy(service: Service, began: float) -> None:
         if _state(service.name).get("ActiveState") == "failed":
             break
         time.sleep(0.5)
-    lines = _run(["journalctl", "-u", service.name, "--since", f"@{int(began)}", "-n", "20", "-o", "cat", "--no-pager"])
-    said = lines.stdout.strip() or "(nothing in the journal)"
+    # Alloy's reason stands among many lines that say what goes well. With --since, journalctl's -n would count from the start.
+    lines = _run(["journalctl", "-u", service.name, "--since", f"@{int(began)}", "-o", "cat", "--no-pager"])
+    told = [line for line in lines.stdout.strip().splitlines() if "level=info" not in line and "level=debug" not in line]
+    said = "\n".join(told[-LAST_LINES:]) or "(nothing in the journal)"
     answer = f"it answers {status}: {text.strip()}" if status else "it does not answer"
     raise ServiceError(
         f"Alloy was started and is not healthy after {service.wait:.0f} s, {answer}. Its last lines:\n{said}"
