@@ -205,7 +205,9 @@ def _until_healthy(service: Service, began: float) -> None:
         time.sleep(0.5)
     # Alloy's reason stands among many lines that say what goes well. With --since, journalctl's -n would count from the start.
     lines = _run(["journalctl", "-u", service.name, "--since", f"@{int(began)}", "-o", "cat", "--no-pager"])
-    told = [line for line in lines.stdout.strip().splitlines() if "level=info" not in line and "level=debug" not in line]
+    told = [
+        line for line in lines.stdout.strip().splitlines() if "level=info" not in line and "level=debug" not in line
+    ]
     said = "\n".join(told[-LAST_LINES:]) or "(nothing in the journal)"
     answer = f"it answers {status}: {text.strip()}" if status else "it does not answer"
     raise ServiceError(
