@@ -256,6 +256,13 @@ def test_trace_ids_are_found_and_are_no_labels(rendered: dict[str, dict[str, str
         assert "trace_id" not in re.search(r"stage\.labels \{.*?\n\t\}", text + "stage.labels {\n\t}", re.DOTALL)[0]  # type: ignore[index]
 
 
+def test_the_journals_job_is_put_on_after_the_source(rendered: dict[str, dict[str, str]]) -> None:
+    """loki.source.journal puts its own name there, over its labels: the alerts on `job="journal"` would be of nothing."""
+    for host in ("dev-ops-1", "dev-kafka-1"):
+        _, stages = rendered[host]["40-journal.alloy"].split('loki.process "journal" {')
+        assert re.search(r'stage\.static_labels \{\s+values = \{\s+job = "journal",', stages)
+
+
 def test_the_journal_leaves_out_what_kafkas_files_have(rendered: dict[str, dict[str, str]]) -> None:
     assert "stage.match" not in rendered["dev-ops-1"]["40-journal.alloy"]
     selector = json.loads(re.search(r'selector +=( ".*")', rendered["dev-kafka-1"]["40-journal.alloy"])[1])  # type: ignore[index]
