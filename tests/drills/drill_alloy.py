@@ -79,7 +79,7 @@ def lines(drill: Drill, selector: str, since: float) -> list[tuple[dict[str, str
             "query": selector,
             "start": int(since * 1e9),
             "end": int(time.time() * 1e9),
-            "limit": 20000,
+            "limit": 5000,
             "direction": "forward",
         }
     )
