@@ -73,13 +73,14 @@ def metrics(drill: Drill, expression: str, headers: dict[str, str] | None = None
     return list(json.loads(text)["data"]["result"])
 
 
-def lines(drill: Drill, selector: str, since: float) -> list[tuple[dict[str, str], str]]:
+def lines(drill: Drill, selector: str, since: float, limit: int = 500) -> list[tuple[dict[str, str], str]]:
+    """At most so many: an answer of Loki must not be larger than 4 MB."""
     question = urllib.parse.urlencode(
         {
             "query": selector,
             "start": int(since * 1e9),
             "end": int(time.time() * 1e9),
-            "limit": 5000,
+            "limit": limit,
             "direction": "forward",
         }
     )
@@ -283,7 +284,7 @@ def test_an_outage_of_ten_minutes_loses_no_sample_and_no_line(up: Drill) -> None
 
     # Logs: a batch is tried again within a minute; each line once, in order, with level and trace id.
     def arrived() -> list[tuple[dict[str, str], str]]:
-        return lines(up, '{job="kafka", host="local-kafka-1"} |= "drill line"', began - 60)
+        return lines(up, '{job="kafka", host="local-kafka-1"} |= "drill line"', began - 60, limit=5000)
 
     until("every line is there", lambda: len(arrived()) >= written, 300)
     found = arrived()
