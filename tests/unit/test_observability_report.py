@@ -16,7 +16,7 @@ import prometheus_server
 import pytest
 import yaml
 from groundwork.estate.paths import PROJECT, Estate
-from groundwork.observability import dashboards, report, report_data
+from groundwork.observability import dashboards, report, report_data, report_plots
 from groundwork.observability.report_data import Server, Span
 
 CONTRACT = yaml.safe_load((PROJECT / "observability" / "metrics.yml").read_text())
@@ -139,6 +139,17 @@ def test_a_dashboard_as_a_picture(panels: list[report_data.Panel], tmp_path: Pat
     assert [path.name for path in drawn] == ["groundwork-consumer-lag.png"]
     data = drawn[0].read_bytes()
     assert data.startswith(b"\x89PNG") and len(data) > 30_000
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seconds", [0, 10, 200, 4 * 60, 3 * 3600, 40 * 3600, 20 * 86400])
+@pytest.mark.parametrize("name", ["", "value", "kafka-1", "__consumer_offsets"])
+def test_any_length_of_time_and_any_name_is_drawn_without_complaint(seconds: int, name: str) -> None:
+    """An estate that has just come up has minutes of data, whatever the report was asked for."""
+    model = next(one for board in MODELS for one in board["panels"] if one["type"] == "timeseries")
+    points = [(1.8e9 + part * seconds / 4, float(part)) for part in range(5)] if seconds else [(1.8e9, 1.0)]
+    panel = report_data.Panel(model, "groundwork-estate", [], [[report_data.Series(name, {}, points)]])
+    assert report_plots.panel_svg(panel).startswith(b"<?xml")
 
 
 def test_a_query_that_is_refused_is_told_in_its_panel(prometheus: str) -> None:

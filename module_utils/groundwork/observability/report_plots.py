@@ -128,14 +128,15 @@ def _lines(axes: Axes, panel: Panel) -> None:
     for start, color in panel.steps[1:]:
         if start <= axes.get_ylim()[1]:
             axes.axhline(start, color=SHADES.get(color, color), linestyle="--", linewidth=0.8, alpha=0.7)
-    locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+    # With its usual least number of ticks, five, no unit would suit a range of three minutes or three hours.
+    locator = AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value, panel.unit)))
     axes.grid(True, color="#DDDDDD", linewidth=0.5)
     axes.margins(x=0)
-    if len(series) > 1 or series[0].name != "value":
+    if any(one.name for one in series) and (len(series) > 1 or series[0].name != "value"):
         axes.legend(fontsize=6, loc="upper left", ncols=2, framealpha=0.7)
 
 
