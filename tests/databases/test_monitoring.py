@@ -42,8 +42,8 @@ def test_check_mode_says_what_the_run_does_and_the_second_run_is_quiet(server: S
     assert not seen["changed"] and seen["unknown"]["users"] == [] and seen["unknown"]["access"] == []
 
 
-def test_it_sees_figures_and_no_row(server: Server) -> None:
-    monitoring(server)
+def assert_sees_figures_and_no_row(server: Server) -> None:
+    """Asked of the server, as the agent."""
     if server.engine == "mysql":
         questions = ["SHOW GLOBAL STATUS", "SHOW PROCESSLIST", "SELECT * FROM performance_schema.threads LIMIT 1"]
         size = (
@@ -67,6 +67,11 @@ def test_it_sees_figures_and_no_row(server: Server) -> None:
             server.sql(text, database, USER, PASSWORD)
 
 
+def test_it_sees_figures_and_no_row(server: Server) -> None:
+    monitoring(server)
+    assert_sees_figures_and_no_row(server)
+
+
 def test_drift_is_taken_away(server: Server) -> None:
     monitoring(server)
     if server.engine == "mysql":
@@ -78,6 +83,7 @@ def test_drift_is_taken_away(server: Server) -> None:
     assert predicted["changed"]
     assert monitoring(server)["changes"] == predicted["changes"]
     assert quiet(monitoring(server))
+    assert_sees_figures_and_no_row(server)
     # Another password in the secret is the server's after the next run.
     assert len(monitoring(server, password="Another0ne0fTwenty")["changes"]) == 1
     assert quiet(monitoring(server, password="Another0ne0fTwenty"))
