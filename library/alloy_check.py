@@ -5,15 +5,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: alloy_check
-short_description: Check a whole Alloy configuration folder before any host is touched
+short_description: Check the Alloy configuration of every host before any host is touched
 description:
-  - Gives the files to the checker that set-up built from the official syntax module. It parses and formats as Alloy
+  - Gives each host's files to the checker that set-up built from the official syntax module. It parses and formats as Alloy
     does, and checks over all files that labels are unique, that every reference has its component and export, that
     there is no circle, and that the arguments of the components that this project uses decode.
   - Runs on the control machine and changes nothing.
 options:
-  files:
-    description: The files of one folder, name to text.
+  hosts:
+    description: By host, the files of its folder, name to text.
     type: dict
     required: true
   project:
@@ -32,7 +32,7 @@ author: Groundwork
 EXAMPLES = r"""
 - name: Check before touching the host
   alloy_check:
-    files: "{{ alloy_files }}"
+    hosts: {ops-1: "{{ alloy_files }}"}
     project: "{{ groundwork_dir }}"
     cache: "{{ groundwork_cache }}"
   delegate_to: localhost
@@ -40,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: Everything that is wrong, each with file, line and column.
+  description: Everything that is wrong, each with host, file, line and column.
   returned: always
   type: list
   elements: str
@@ -60,7 +60,7 @@ from ansible.module_utils.groundwork.observability import alloysyntax
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "files": {"type": "dict", "required": True},
+            "hosts": {"type": "dict", "required": True},
             "project": {"type": "path", "required": True},
             "cache": {"type": "path", "required": True},
         },
@@ -69,11 +69,11 @@ def main() -> None:
     p = module.params
     try:
         checker = alloysyntax.checker_path(Path(p["project"]), Path(p["cache"]))
-        found = alloysyntax.check(p["files"], checker)
+        found = [(host, one) for host, files in p["hosts"].items() for one in alloysyntax.check(files, checker)]
     except (alloysyntax.CheckerError, OSError) as error:
         module.fail_json(msg=str(error), problems=[], notes=[])
-    problems = [str(one) for one in found if one.severity == "error"]
-    notes = [str(one) for one in found if one.severity != "error"]
+    problems = [f"{host}: {one}" for host, one in found if one.severity == "error"]
+    notes = [f"{host}: {one}" for host, one in found if one.severity != "error"]
     if problems:
         listed = "\n".join(problems)
         module.fail_json(

@@ -41,7 +41,7 @@ options:
     type: str
     default: alloy
   binary:
-    description: The alloy program on the host; empty where there is none (then only O(files) of alloy_check are sure).
+    description: The alloy program on the host; empty where there is none (then only what M(alloy_check) knows is sure).
     type: str
     default: ""
   flags:

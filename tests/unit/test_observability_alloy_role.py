@@ -93,23 +93,41 @@ def inventory() -> dict[str, object]:
     return {"all": {"hosts": hosts, "children": groups, "vars": variables}}
 
 
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Files, environment and unit of each host, as the role renders them."""
+def play(folder: Path, hosts: dict[str, object], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The role's preflight, and what it rendered of each host beside it."""
     alloysyntax.build(print)
-    folder = tmp_path_factory.mktemp("alloy")
-    (folder / "hosts.yml").write_text(yaml.safe_dump(inventory(), allow_unicode=True))
+    (folder / "hosts.yml").write_text(yaml.safe_dump(hosts, allow_unicode=True))
     (folder / "play.yml").write_text(PLAY)
     # Outside of the role its template lookups search beside the play.
     (folder / "templates").symlink_to(PROJECT / "roles" / "alloy" / "templates")
-    done = subprocess.run(
+    return subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", folder / "hosts.yml", "-e", f"out={folder}",
-         folder / "play.yml"],
+         *arguments, folder / "play.yml"],
         cwd=PROJECT, capture_output=True, text=True, check=False,
         env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Files, environment and unit of each host, as the role renders them."""
+    folder = tmp_path_factory.mktemp("alloy")
+    done = play(folder, inventory())
     assert done.returncode == 0, done.stdout + done.stderr
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def test_what_is_wrong_of_any_host_is_told_of_all_before_one_is_touched(tmp_path: Path) -> None:
+    hosts: Any = inventory()
+    for name in ("dev-ops-1", "dev-kafka-2"):
+        hosts["all"]["hosts"][name] = {**hosts["all"]["hosts"][name], "alloy_extra_files": {"90-more.alloy": "wrong {"}}
+    done = play(tmp_path, hosts, "--limit", "dev-ops-1,dev-kafka-1,dev-kafka-2")
+    assert done.returncode != 0
+    told = done.stdout
+    assert "nothing was touched" in told
+    assert "dev-ops-1: 90-more.alloy:1:" in told and "dev-kafka-2: 90-more.alloy:1:" in told, told
+    assert "dev-kafka-1: " not in told
+    assert list(tmp_path.glob("*.json")) == []
 
 
 @pytest.fixture

@@ -120,6 +120,13 @@ def test_what_runs_as_it_should_is_left(running: Host) -> None:
     assert running.calls() == []
 
 
+def test_what_runs_and_is_sick_is_no_success(running: Host) -> None:
+    Alloy.status = 500
+    with pytest.raises(ServiceError, match=r"Alloy runs and is not healthy .* it answers 500: sick\."):
+        running.apply()
+    assert running.apply(check_mode=True) == [] and running.calls() == []
+
+
 @pytest.mark.parametrize("what", ["unit", "environment", "program"])
 def test_another_unit_environment_or_program_restarts_it(running: Host, what: str) -> None:
     if what == "unit":

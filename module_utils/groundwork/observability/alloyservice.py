@@ -100,7 +100,7 @@ def apply(service: Service, *, pending: bool, check_mode: bool) -> Outcome:
         outcome.actions.append("start")
     elif running != mark or kept.is_dir() or (check_mode and pending):
         outcome.actions.append("restart")
-    if check_mode or not outcome.actions:
+    if check_mode:
         return outcome
     if not service.binary.is_file():
         raise ServiceError(f"{service.binary} is not there: the install tasks of the role bring it (alloy_source)")
@@ -111,7 +111,7 @@ def apply(service: Service, *, pending: bool, check_mode: bool) -> Outcome:
         _systemctl("daemon-reload")
     if "enable" in outcome.actions:
         _systemctl("enable", "--quiet", service.name)
-    verb = outcome.actions[-1]
+    verb = outcome.actions[-1] if outcome.actions else ""
     if verb in {"start", "restart"}:
         try:
             _start(service, verb)
@@ -121,6 +121,8 @@ def apply(service: Service, *, pending: bool, check_mode: bool) -> Outcome:
             raise
         if kept.is_dir():
             shutil.rmtree(kept)
+    else:
+        _until_healthy(service, time.time() - service.wait, "runs")
     return outcome
 
 
@@ -129,7 +131,7 @@ def _start(service: Service, verb: str) -> None:
     # A unit that gave up is not started again before this.
     _systemctl("reset-failed", service.name, refused_ok=True)
     _systemctl(verb, service.name)
-    _until_healthy(service, began)
+    _until_healthy(service, began, "was started")
 
 
 def _back(service: Service) -> str:
@@ -189,7 +191,8 @@ def _process_mark(pid: int) -> str:
     return next((one[len(prefix) :].decode(errors="replace") for one in entries if one.startswith(prefix)), "")
 
 
-def _until_healthy(service: Service, began: float) -> None:
+def _until_healthy(service: Service, began: float, how: str) -> None:
+    """`began`: seconds since the epoch, from when on the journal may hold the reason."""
     deadline = time.monotonic() + service.wait
     status, text = 0, ""
     while time.monotonic() < deadline:
@@ -211,5 +214,5 @@ def _until_healthy(service: Service, began: float) -> None:
     said = "\n".join(told[-LAST_LINES:]) or "(nothing in the journal)"
     answer = f"it answers {status}: {text.strip()}" if status else "it does not answer"
     raise ServiceError(
-        f"Alloy was started and is not healthy after {service.wait:.0f} s, {answer}. Its last lines:\n{said}"
+        f"Alloy {how} and is not healthy after {service.wait:.0f} s, {answer}. Its last lines:\n{said}"
     )
