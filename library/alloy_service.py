@@ -9,8 +9,9 @@ short_description: Write, enable and start Alloy's unit, and restart it only whe
 description:
   - The process carries a digest of its unit, environment file and program in its environment. It is restarted when this is another
     one than that of the files, and for nothing else; configuration is loaded by M(alloy_config) without a restart.
-  - It waits until Alloy says that it is healthy, after a start and where there was nothing to do; else it fails with Alloy's last lines of the journal. When M(alloy_config)
-    had brought another environment, the one of before is put back with its folder and unit, and Alloy restarted with them.
+  - It waits until Alloy says that it is healthy, after a start and where there was nothing to do; else it fails with Alloy's last
+    lines of the journal. When a start failed and M(alloy_config) had brought another environment, the one of before is put back
+    with its folder and unit, and Alloy restarted with them.
 options:
   unit:
     description: Text of the unit; the digest is added to its section C([Service]).

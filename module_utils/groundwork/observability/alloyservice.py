@@ -213,6 +213,4 @@ def _until_healthy(service: Service, began: float, how: str) -> None:
     ]
     said = "\n".join(told[-LAST_LINES:]) or "(nothing in the journal)"
     answer = f"it answers {status}: {text.strip()}" if status else "it does not answer"
-    raise ServiceError(
-        f"Alloy {how} and is not healthy after {service.wait:.0f} s, {answer}. Its last lines:\n{said}"
-    )
+    raise ServiceError(f"Alloy {how} and is not healthy after {service.wait:.0f} s, {answer}. Its last lines:\n{said}")
