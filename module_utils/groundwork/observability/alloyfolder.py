@@ -238,19 +238,7 @@ def _own(path: Path, gid: int, mode: int) -> None:
 
 
 def _write(path: Path, text: str, gid: int) -> None:
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    staged = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        _own(staged, gid, 0o640)
-        staged.replace(path)
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise
+    write_atomically(path, text.encode(), os.geteuid(), gid, 0o640)
 
 
 def _stage(folder: Folder, gid: int) -> Path:
