@@ -64,12 +64,13 @@ def test_it_is_refused_without_its_confirmation(older: Drill) -> None:
 
 def test_the_upgrade_finishes_although_killed_and_a_broker_dies(older: Drill, tmp_path: Path) -> None:
     levels, arguments = level(older), [*SOAK, *confirmed("upgrade", NEW)]
+    # A run goes on for a moment after a step is printed: at the last two a node is restarted or about to be, one is left for sure.
     points = (
         r"TASK \[.*Open the record\]",
         r"TASK \[.*Check and unpack the archive\]",
+        r"TASK \[.*Gate before the restart\]",
         r"TASK \[.*Move its leaders away\]",
         r"TASK \[.*Restart the node\]",
-        r"TASK \[.*Gate after",
     )
     with under_load(older, f"upgrade {OLD} to {NEW}, killed at five points, and a broker dies") as seen:
         dies = (r"TASK \[.*Gate before the restart\]", NODES[2])
