@@ -73,7 +73,11 @@ def test_combined_becomes_isolated_unnoticed(single: Drill, catalogs: dict[str, 
     predicted = done(single.run(KAFKA, "-e", catalogs["isolated"], "--check", nodes="isolated"))
     assert predicted.changed != {}
     # At the second one a node is stopped: the next run lets its controller leave before it starts.
-    points = (r"TASK \[.*Let a new controller join\]", r"TASK \[.*Stop the node\]", r"TASK \[.*Let its controller leave\]")
+    points = (
+        r"TASK \[.*Let a new controller join\]",
+        r"TASK \[.*Stop the node\]",
+        r"TASK \[.*Let its controller leave\]",
+    )
     arguments = [KAFKA, *single.inventory(nodes="isolated"), "-e", catalogs["isolated"]]
     with under_load(single, "combined to isolated, killed at three points") as seen:
         for number, point in enumerate(points):
