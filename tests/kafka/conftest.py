@@ -28,7 +28,7 @@ import ansible.module_utils
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from groundwork.estate import kafka_dist
-from groundwork.kafka import certs, cluster, storage
+from groundwork.kafka import certs, cluster, protocol, storage
 from groundwork.kafka.client import Connection, KafkaProblem, admin
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -274,13 +274,15 @@ class Cluster:
                 }
             )
             client.wait_for_topics([name], timeout_ms=60_000)
+            # A module that is run next asks any broker.
+            protocol.settled_everywhere(client, lambda: name in client.list_topics(), 60)
 
     def drop(self, *names: str) -> None:
         with self.admin() as client:
             there = set(client.list_topics())
             if gone := [name for name in names if name in there]:
                 client.delete_topics(gone)
-                wait_for(lambda: not set(gone) & set(client.list_topics()), 20, f"{gone} deleted")
+                protocol.settled_everywhere(client, lambda: not set(gone) & set(client.list_topics()), 60)
 
     def produce(self, topic: str, records: int, size: int = 100, partition: int = 0, acks: str | int = "all") -> int:
         """Write records over the nodes' listener; returns the offset of the last."""

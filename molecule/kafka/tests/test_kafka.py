@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -107,9 +108,8 @@ def test_identity_is_what_the_disk_says(host: Any, meta: dict[str, str], node_id
 
 def test_a_second_log_dir_is_used(host: Any, node_id: int) -> None:
     if node_id == 3:
-        assert [name for name in host.file("/var/lib/kafka/data2").listdir() if name.startswith("__")] or [
-            name for name in host.file("/var/lib/kafka/data2").listdir() if "-0" in name
-        ]
+        # Which partitions it gets is the broker's choice; that it gets some is not: the dir with the fewest is next.
+        assert [name for name in host.file("/var/lib/kafka/data2").listdir() if re.search(r"-\d+$", name)]
 
 
 def test_running_brokers_show_the_renewed_certificate(host: Any, node_id: int) -> None:
