@@ -7,10 +7,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from conftest import WORK, Cluster, Node, wait_for
-from groundwork.kafka import features
+from groundwork.kafka import features, quorum
 
 FAST = 50_000_000
 
@@ -62,6 +63,35 @@ def test_a_voter_is_added_and_removed(four: Cluster) -> None:
     gone = four.twice("kafka_quorum", state="absent", voter={"id": 4})
     assert gone["voters"] == [1, 2, 3]
     assert not four.run("kafka_quorum", state="absent", voter={"id": 77}).changed
+
+
+def test_a_voter_whose_disk_was_replaced_comes_back_with_the_new_one(four: Cluster) -> None:
+    """Kafka lists the lost disk among the observers for minutes more, as if it might still fetch."""
+    node = four.nodes[4]
+    voter = {"id": 4, "endpoint": node.controller}
+    assert four.run("kafka_quorum", state="present", voter=voter).changed
+    lost = node.directory_id
+    four.kill(4)
+    assert four.run("kafka_quorum", state="absent", voter={"id": 4}).changed
+    for log_dir in node.log_dirs:
+        shutil.rmtree(log_dir)
+    four.format(node, [])
+
+    def observers() -> list[dict[str, Any]]:
+        return list(four.run("kafka_quorum", state="info")["quorum"]["observers"])
+
+    wait_for(lambda: all(one["fetched_ms"] > quorum.SILENT_MS for one in observers()), 30, "the lost disk is silent")
+    assert {one["directory_id"] for one in observers()} == {lost} != {node.directory_id}
+    refused = four.run("kafka_quorum", state="present", voter={"id": 4, "endpoint": node.controller}, wait=15)
+    assert refused.failed and "does not fetch the metadata log" in refused.said, refused.result
+    four.start(4)
+    four.healthy(4)
+    began = time.monotonic()
+    added = four.twice("kafka_quorum", state="present", voter=voter, wait=200)
+    assert time.monotonic() - began < 60, "it waited until Kafka had forgotten the lost disk"
+    assert {one["directory_id"] for one in added["quorum"]["voters"] if one["id"] == 4} == {node.directory_id}
+    wait_for(lambda: four.run("kafka_quorum", state="info")["healthy"] == [1, 2, 3, 4], 30, "all voters caught up")
+    assert four.run("kafka_quorum", state="absent", voter={"id": 4}).changed
 
 
 def test_a_removal_that_costs_the_majority_is_refused(four: Cluster) -> None:

@@ -10,8 +10,16 @@ from groundwork.kafka.client import KafkaProblem
 from groundwork.kafka.protocol import Resource
 
 
-def replica(id_: int, lag: int | None = 0, lag_ms: int | None = 0, directory: str = "") -> dict[str, Any]:
-    return {"id": id_, "lag": lag, "lag_ms": lag_ms, "directory_id": directory or f"dir-{id_}"}
+def replica(
+    id_: int, lag: int | None = 0, lag_ms: int | None = 0, directory: str = "", fetched_ms: int | None = 0
+) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "lag": lag,
+        "lag_ms": lag_ms,
+        "fetched_ms": fetched_ms,
+        "directory_id": directory or f"dir-{id_}",
+    }
 
 
 def votes(*voters: dict[str, Any], observers: tuple[dict[str, Any], ...] = (), dynamic: bool = True) -> dict[str, Any]:
@@ -49,6 +57,12 @@ def test_removing_a_voter(state: dict[str, Any], id_: int, words: str) -> None:
             "is a voter already, with directory id old",
         ),
         (votes(replica(1), observers=(replica(4),), dynamic=False), "kraft.version is 0"),
+        # The lost disk of a node that was replaced is listed for minutes after it, in any order.
+        (votes(replica(1), observers=(replica(4, 700, 90_000, "lost", 90_000), replica(4))), ""),
+        (votes(replica(1), observers=(replica(4), replica(4, 0, 900, "lost", 900))), ""),
+        (votes(replica(1), observers=(replica(4, 0, 900, "lost", 900), replica(4, 500))), "500 records"),
+        (votes(replica(1), observers=(replica(4, 0, 5_000, "lost", 90_000),)), "does not fetch the metadata log"),
+        (votes(replica(1), observers=(replica(4, fetched_ms=None),)), "does not fetch the metadata log"),
     ],
 )
 def test_adding_a_voter(state: dict[str, Any], words: str) -> None:

@@ -69,17 +69,19 @@ def summarise_quorum(described: Mapping[str, Any]) -> dict[str, Any]:
     # The leader is caught up with itself now: its own clock, so that a skewed clock here reads as no lag.
     now_ms = max((voter["last_caught_up_timestamp"] for voter in voters if voter["replica_id"] == leader), default=-1)
 
+    def since(entry: Mapping[str, Any], event: str) -> int | None:
+        """Milliseconds; unknown is not zero: a voter that never fetched has -1."""
+        at = entry.get(event, -1)
+        return 0 if entry["replica_id"] == leader else (max(now_ms - at, 0) if at and at > 0 else None)
+
     def replica(entry: Mapping[str, Any]) -> dict[str, Any]:
-        caught_up = entry.get("last_caught_up_timestamp", -1)
         return {
             "id": entry["replica_id"],
             "directory_id": kafka_uuid(entry.get("replica_directory_id")),
             "log_end_offset": entry["log_end_offset"],
             "lag": max(end - entry["log_end_offset"], 0) if entry["log_end_offset"] >= 0 else None,
-            # Unknown is not caught up: a voter that never fetched has -1.
-            "lag_ms": 0
-            if entry["replica_id"] == leader
-            else (max(now_ms - caught_up, 0) if caught_up and caught_up > 0 else None),
+            "lag_ms": since(entry, "last_caught_up_timestamp"),
+            "fetched_ms": since(entry, "last_fetch_timestamp"),
             "endpoint": next(iter(endpoints.get(entry["replica_id"], {}).values()), ""),
         }
 

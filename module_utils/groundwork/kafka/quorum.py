@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import protocol
 from .client import Connection, KafkaProblem, admin
 from .cluster import summarise_quorum
+
+#: Seconds from a controller's start until it fetches the metadata log, on a slow machine.
+STARTS = 30.0
+#: Milliseconds without a fetch after which an observer is taken for gone; one that is there fetches every half second.
+SILENT_MS = 3000
 
 
 def read(client: Any) -> dict[str, Any]:
@@ -29,16 +34,29 @@ def caught_up(replica: Mapping[str, Any], lag: int, lag_ms: int) -> bool:
     )
 
 
-def _one(quorum: Mapping[str, Any], kind: str, voter: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The voter or observer with this id, and with this directory id where one is given."""
-    return next(
-        (
-            one
-            for one in quorum[kind]
-            if one["id"] == voter["id"] and voter.get("directory_id") in (None, one["directory_id"])
-        ),
-        None,
-    )
+def _meant(replicas: Iterable[Mapping[str, Any]], voter: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Those with this id, and with this directory id where one is given."""
+    return [
+        one for one in replicas if one["id"] == voter["id"] and voter.get("directory_id") in (None, one["directory_id"])
+    ]
+
+
+def _listed(quorum: Mapping[str, Any], voter: Mapping[str, Any]) -> bool:
+    return bool(_meant(quorum["voters"], voter))
+
+
+def _observer(quorum: Mapping[str, Any], voter: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The observer that fetches the metadata log now.
+
+    For minutes Kafka still lists one that is gone, also the lost disk of a node that was replaced: same id, another
+    directory id, in any order. The one that fetched last is the one that is there.
+    """
+    fetching = [
+        one
+        for one in _meant(quorum["observers"], voter)
+        if one["fetched_ms"] is not None and one["fetched_ms"] <= SILENT_MS
+    ]
+    return min(fetching, key=lambda one: one["fetched_ms"], default=None)
 
 
 def refuse_add(quorum: Mapping[str, Any], voter: Mapping[str, Any], lag: int, lag_ms: int) -> str:
@@ -51,7 +69,7 @@ def refuse_add(quorum: Mapping[str, Any], voter: Mapping[str, Any], lag: int, la
             f"controller {id_} is a voter already, with directory id {other['directory_id']}: its disk was replaced. Take that voter out first "
             f"(state: absent, voter: {{id: {id_}, directory_id: {other['directory_id']}}})"
         )
-    observer = _one(quorum, "observers", voter)
+    observer = _observer(quorum, voter)
     if observer is None:
         seen = ", ".join(f"{one['id']} ({one['directory_id']})" for one in quorum["observers"]) or "none"
         return (
@@ -101,8 +119,7 @@ def run(connection: Connection, state: str, params: Mapping[str, Any], check: bo
         if state != "info":
             if voter is None:
                 raise KafkaProblem(f"state {state} needs a voter")
-            listed = _one(before, "voters", voter)
-            changed = (listed is None) if state == "present" else (listed is not None)
+            changed = _listed(before, voter) != (state == "present")
         if changed and voter is not None and state == "present":
             _add(client, before, voter, params, check)
         elif changed and voter is not None:
@@ -112,7 +129,7 @@ def run(connection: Connection, state: str, params: Mapping[str, Any], check: bo
             if not check:
                 if why := protocol.remove_voter(client, before["cluster_id"], voter["id"], directory):
                     raise KafkaProblem(f"controller {voter['id']} stays a voter: {why}")
-                if why := _wait(lambda: "still a voter" if _one(read(client), "voters", voter) else "", wait):
+                if why := _wait(lambda: "still a voter" if _listed(read(client), voter) else "", wait):
                     raise KafkaProblem(f"controller {voter['id']} after {wait:.0f} s: {why}")
         after = before if check or not changed else read(client)
     voters = sorted(one["id"] for one in after["voters"])
@@ -137,13 +154,14 @@ def _add(
     lag, lag_ms, wait = params["max_voter_lag"], params["max_voter_lag_ms"], params["wait"]
     if not voter.get("endpoint"):
         raise KafkaProblem("nothing was changed: a new voter needs its endpoint, HOST:PORT of its controller listener")
-    # Somebody who has not caught up yet may; everything else is refused at once.
+    # Somebody who starts or has not caught up yet may; everything else is refused at once.
     if why := refuse_add(quorum, voter, lag, lag_ms):
-        if check or _one(quorum, "observers", voter) is None or not quorum["dynamic"]:
+        if check or not quorum["dynamic"] or any(one["id"] == voter["id"] for one in quorum["voters"]):
             raise KafkaProblem(f"nothing was changed: {why}")
-        if why := _wait(lambda: refuse_add(read(client), voter, lag, lag_ms), wait):
+        silent = _wait(lambda: "" if _observer(read(client), voter) else "it does not fetch", min(wait, STARTS))
+        if why := _wait(lambda: refuse_add(read(client), voter, lag, lag_ms), 0 if silent else wait):
             raise KafkaProblem(f"nothing was changed: {why}")
-    observer = _one(read(client), "observers", voter)
+    observer = _observer(read(client), voter)
     if observer is None:
         raise KafkaProblem(
             f"nothing was changed: controller {voter['id']} stopped fetching the metadata log just now: is it up?"
@@ -153,5 +171,5 @@ def _add(
     endpoints = {params["listener"]: voter["endpoint"]}
     if why := protocol.add_voter(client, quorum["cluster_id"], voter["id"], observer["directory_id"], endpoints):
         raise KafkaProblem(f"controller {voter['id']} was not added: {why}")
-    if why := _wait(lambda: "" if _one(read(client), "voters", voter) else "not among the voters yet", wait):
+    if why := _wait(lambda: "" if _listed(read(client), voter) else "not among the voters yet", wait):
         raise KafkaProblem(f"controller {voter['id']} after {wait:.0f} s: {why}")
