@@ -45,7 +45,9 @@ cluster_id: {description: The cluster id., type: str, returned: success}
 active_controller: {description: Node id of the quorum's leader., type: int, returned: success}
 controllers: {description: Node ids of the voters., type: list, elements: int, returned: success}
 quorum:
-  description: C(leader_id), C(leader_epoch), C(high_watermark), C(voters) and C(observers) (id, directory_id, log_end_offset, lag, lag_ms, fetched_ms, endpoint).
+  description: >-
+    C(leader_id), C(leader_epoch), C(high_watermark), C(voters) and C(observers) (id, directory_id, log_end_offset, lag, lag_ms, fetched_ms, endpoint).
+    C(fetched_ms) is milliseconds since its last fetch; an observer that is gone stays listed for minutes.
   type: dict
   returned: success
 brokers: {description: "id, endpoint, rack, fenced, leaders, replicas.", type: list, elements: dict, returned: success}
