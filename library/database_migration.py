@@ -202,6 +202,7 @@ tables:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.groundwork.databases import args
 from ansible.module_utils.groundwork.databases.migrate import act
 from ansible.module_utils.groundwork.databases.model import DatabaseError
 
@@ -210,16 +211,14 @@ def main() -> None:
     """Runs the module."""
     module = AnsibleModule(
         argument_spec={
+            **args.SERVER,
+            **args.ADMINISTRATOR,
             "state": {
                 "type": "str",
                 "choices": ["info", "copied", "followed", "frozen", "thawed", "aborted", "finished"],
                 "required": True,
             },
             "back": {"type": "bool", "default": False},
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int"},
-            "user": {"type": "str", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
             "dedicated": {
                 "type": "dict",
                 "required": True,
@@ -231,9 +230,6 @@ def main() -> None:
                     "database": {"type": "str"},
                 },
             },
-            "ca_file": {"type": "str"},
-            "ca_pem": {"type": "str"},
-            "connect_timeout": {"type": "int", "default": 10},
             "database": {"type": "str", "required": True},
             "login": {"type": "str", "required": True},
             "new_login": {"type": "str", "required": True},
@@ -245,8 +241,7 @@ def main() -> None:
             "pause": {"type": "float", "default": 30},
             "programs": {"type": "str"},
         },
-        mutually_exclusive=[("ca_file", "ca_pem")],
-        required_one_of=[("ca_file", "ca_pem")],
+        **args.TRUST,
         supports_check_mode=True,
     )
     try:

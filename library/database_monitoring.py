@@ -49,6 +49,7 @@ changes: {description: "What was (check mode, would be) done, one statement each
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.groundwork.databases import args
 from ansible.module_utils.groundwork.databases.model import DatabaseError
 from ansible.module_utils.groundwork.databases.monitoring import ensure
 
@@ -56,20 +57,14 @@ from ansible.module_utils.groundwork.databases.monitoring import ensure
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "engine": {"type": "str", "choices": ["mysql", "postgresql"], "default": "mysql"},
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int"},
-            "user": {"type": "str", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "ca_file": {"type": "str"},
-            "ca_pem": {"type": "str"},
-            "connect_timeout": {"type": "int", "default": 10},
-            "lock_timeout": {"type": "int", "default": 60},
+            **args.ENGINE,
+            **args.SERVER,
+            **args.ADMINISTRATOR,
+            **args.LOCK,
             "login": {"type": "str", "required": True},
             "login_password": {"type": "str", "no_log": True},
         },
-        mutually_exclusive=[("ca_file", "ca_pem")],
-        required_one_of=[("ca_file", "ca_pem")],
+        **args.TRUST,
         supports_check_mode=True,
     )
     try:

@@ -102,6 +102,7 @@ seen:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.groundwork.databases import args
 from ansible.module_utils.groundwork.databases.model import DatabaseError
 from ansible.module_utils.groundwork.databases.offboard import offboard
 
@@ -110,21 +111,15 @@ def main() -> None:
     """Runs the module."""
     module = AnsibleModule(
         argument_spec={
-            "engine": {"type": "str", "choices": ["mysql", "postgresql"], "default": "mysql"},
+            **args.ENGINE,
+            **args.SERVER,
+            **args.ADMINISTRATOR,
+            **args.LOCK,
             "state": {"type": "str", "choices": ["info", "locked", "unlocked", "dropped"], "required": True},
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int"},
-            "user": {"type": "str", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "ca_file": {"type": "str"},
-            "ca_pem": {"type": "str"},
-            "connect_timeout": {"type": "int", "default": 10},
-            "lock_timeout": {"type": "int", "default": 60},
             "database": {"type": "str", "required": True},
             "users": {"type": "list", "elements": "str", "required": True},
         },
-        mutually_exclusive=[("ca_file", "ca_pem")],
-        required_one_of=[("ca_file", "ca_pem")],
+        **args.TRUST,
         supports_check_mode=True,
     )
     try:

@@ -128,6 +128,7 @@ queries:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.groundwork.databases import args
 from ansible.module_utils.groundwork.databases.model import DatabaseError
 from ansible.module_utils.groundwork.databases.report import act
 
@@ -136,14 +137,9 @@ def main() -> None:
     """Runs the module."""
     module = AnsibleModule(
         argument_spec={
-            "engine": {"type": "str", "choices": ["mysql", "postgresql"], "default": "mysql"},
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int"},
-            "user": {"type": "str", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "ca_file": {"type": "str"},
-            "ca_pem": {"type": "str"},
-            "connect_timeout": {"type": "int", "default": 10},
+            **args.ENGINE,
+            **args.SERVER,
+            **args.ADMINISTRATOR,
             "services": {
                 "type": "list",
                 "elements": "dict",
@@ -159,8 +155,7 @@ def main() -> None:
             "allocated_gib": {"type": "float"},
             "max_lag": {"type": "float", "default": 60},
         },
-        mutually_exclusive=[("ca_file", "ca_pem")],
-        required_one_of=[("ca_file", "ca_pem")],
+        **args.TRUST,
         supports_check_mode=True,
     )
     try:

@@ -208,6 +208,7 @@ queries:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.groundwork.databases import args
 from ansible.module_utils.groundwork.databases.model import DatabaseError
 from ansible.module_utils.groundwork.databases.run import rotate
 
@@ -216,16 +217,11 @@ def main() -> None:
     """Runs the module."""
     module = AnsibleModule(
         argument_spec={
-            "engine": {"type": "str", "choices": ["mysql", "postgresql"], "default": "mysql"},
+            **args.ENGINE,
+            **args.SERVER,
+            **args.ADMINISTRATOR,
+            **args.LOCK,
             "state": {"type": "str", "choices": ["info", "set", "published", "finished"], "required": True},
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int"},
-            "user": {"type": "str", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "ca_file": {"type": "str"},
-            "ca_pem": {"type": "str"},
-            "connect_timeout": {"type": "int", "default": 10},
-            "lock_timeout": {"type": "int", "default": 60},
             "grace": {"type": "float", "default": 3600},
             "watch": {"type": "float", "default": 30},
             "wait": {"type": "float", "default": 0},
@@ -236,9 +232,7 @@ def main() -> None:
                 "elements": "dict",
                 "required": True,
                 "options": {
-                    "name": {"type": "str", "required": True},
-                    "database": {"type": "str"},
-                    "user": {"type": "str"},
+                    **args.LOGIN,
                     "password": {"type": "str", "required": True, "no_log": True},
                     "password_id": {"type": "str", "no_log": False},
                     "next": {
@@ -249,15 +243,10 @@ def main() -> None:
                             "password_id": {"type": "str", "no_log": False},
                         },
                     },
-                    "charset": {"type": "str"},
-                    "collation": {"type": "str"},
-                    "max_user_connections": {"type": "int", "default": 0},
-                    "grants": {"type": "list", "elements": "str"},
                 },
             },
         },
-        mutually_exclusive=[("ca_file", "ca_pem")],
-        required_one_of=[("ca_file", "ca_pem")],
+        **args.TRUST,
         supports_check_mode=True,
     )
     try:
