@@ -71,15 +71,7 @@ def main() -> None:
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "options": {
-                    "principal": {"type": "str", "required": True},
-                    "resource_type": {"type": "str", "required": True},
-                    "resource_name": {"type": "str", "required": True},
-                    "operation": {"type": "str", "required": True},
-                    "pattern_type": {"type": "str", "default": "literal"},
-                    "permission": {"type": "str", "default": "allow"},
-                    "host": {"type": "str", "default": "*"},
-                },
+                "options": args.ACL,
             },
             "services": {"type": "list", "elements": "dict", "default": []},
             "canary": {"type": "str", "default": ""},
@@ -96,10 +88,7 @@ def main() -> None:
         )
     except (KafkaProblem, KeyError) as error:
         module.fail_json(msg=str(error))
-    diff = {
-        "before": "".join(f"{line}\n" for line in [*result["revoked"], *result["pruned"]]),
-        "after": "".join(f"{line}\n" for line in result["created"]),
-    }
+    diff = {"before": result.pop("before"), "after": result.pop("after")}
     module.exit_json(**result, diff=diff)
 
 

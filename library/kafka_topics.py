@@ -81,9 +81,7 @@ def main() -> None:
         argument_spec={
             **args.CONNECTION,
             **args.PRUNE,
-            "throttle": {"type": "int"},
-            "wait": {"type": "float", "default": 600.0},
-            "assume": {"type": "dict", "default": {}},
+            **args.TOPICS,
             "topics": {
                 "type": "list",
                 "elements": "dict",
@@ -97,36 +95,25 @@ def main() -> None:
                 },
             },
             "services": {"type": "list", "elements": "dict", "default": []},
-            "default_replication_factor": {"type": "int", "default": 3},
-            "default_min_insync_replicas": {"type": "int", "default": 2},
-            "canary": {"type": "str", "default": ""},
-            "brokers": {"type": "int", "default": 3},
         },
         supports_check_mode=True,
     )
     p = module.params
-    factor, min_isr = p["default_replication_factor"], p["default_min_insync_replicas"]
     try:
-        entries = [*p["topics"], *desired.topics(p["services"], factor, min_isr)]
-        if p["canary"]:
-            entries.append(desired.canary_topic(p["canary"], p["brokers"], factor, min_isr))
         result = work.ensure(
             args.connection(p),
-            work.parse(entries),
+            work.parse(desired.wanted_topics(p, p["topics"])),
             module.check_mode,
             throttle=p["throttle"],
             wait=p["wait"],
             prune=p["prune"],
             confirm=p["confirm"],
-            assume={int(id_): str(rack) for id_, rack in p["assume"].items()},
+            assume=args.assumed(p),
         )
     except (KafkaProblem, KeyError, ValueError) as error:
         module.fail_json(msg=str(error))
-    for name, found in result["replication_differs"].items():
-        module.warn(
-            f"topic {name} has replication factor {', '.join(map(str, found['present']))}, the catalog says {found['wanted']}: "
-            "it was left as it is (a throttle lets it be changed)"
-        )
+    for text in work.left(result):
+        module.warn(text)
     diff = {"before": result.pop("before"), "after": result.pop("after")}
     module.exit_json(**result, diff=diff)
 

@@ -69,11 +69,7 @@ def main() -> None:
                 "elements": "dict",
                 "required": True,
                 "no_log": False,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "password": {"type": "str", "no_log": True},
-                    "iterations": {"type": "int", "default": work.ITERATIONS},
-                },
+                "options": args.USER,
             },
         },
         supports_check_mode=True,
@@ -91,10 +87,8 @@ def main() -> None:
         )
     except KafkaProblem as problem:
         module.fail_json(msg=str(problem))
-    after = "".join(f"+ {name}\n" for name in result["created"])
-    after += "".join(f"~ {name}: {reason}\n" for name, reason in result["updated"].items())
-    before = "".join(f"- {name}\n" for name in result["pruned"])
-    module.exit_json(**result, diff={"before": before, "after": after})
+    diff = {"before": result.pop("before"), "after": result.pop("after")}
+    module.exit_json(**result, diff=diff)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_one_node_becomes_three(single: Drill, tmp_path: Path) -> None:
     """While a topic has one replica its broker cannot be restarted unnoticed; nothing is lost, though."""
     predicted = done(single.run(KAFKA, "--check"))
     assert predicted.changed != {}
-    points = (r"TASK \[.*Let a new controller join\]", r"TASK \[.*: Topics\]")
+    points = (r"TASK \[.*Let a new controller join\]", r"TASK \[.*: Bring dynamic properties, topics")
     with under_load(single, "one node to three, killed at two points", samplers=NODES[:1]) as seen:
         for number, point in enumerate(points):
             assert killed_at(single, [KAFKA, *single.inventory()], point, 1, tmp_path / f"{number}.log"), point

@@ -352,3 +352,56 @@ def test_a_new_certificate_is_served_without_a_restart(kafka: Cluster, listener:
     wait_for(lambda: served(kafka, listener) != before, 20, "the new certificate is served")
     kafka.run("kafka_configs", configs=[{"entity": "broker", "name": "2", "exclusive": True}])
     kafka.healthy(3)
+
+
+# -- All of it -------------------------------------------------------------------------------------------------------
+
+
+def test_everything_of_the_catalog_in_one_call(kafka: Cluster) -> None:
+    topics = [{"name": "objects.together", "partitions": 2, "config": {"retention.ms": "60000"}}]
+    service = {
+        "name": "together",
+        "kafka": {"topics": topics, "produces": ["objects.together"], "quota": {"producer_byte_rate": 1_000_000}},
+    }
+    user = {"name": "together", "password": "a-secret-of-its-own"}
+    wanted: dict[str, Any] = {
+        "properties": {"log.cleaner.threads": 2},
+        "services": [service],
+        "principals": [service],
+        "users": [user],
+        "client_servers": kafka.servers("CLIENT"),
+        "canary": "objects.canary",
+    }
+    made = kafka.twice("kafka_objects", **wanted)
+    assert [one["before_header"] for one in made["diff"]] == ["properties", "topics", "users", "acls", "quotas"]
+    assert made["parts"]["topics"]["created"] == ["objects.canary", "objects.together"]
+    assert user["password"] not in str(made.result["diff"]) and user["password"] not in str(made["parts"])
+    # The modules that do it one by one have nothing to do.
+    alone: dict[str, dict[str, Any]] = {
+        "kafka_configs": {"configs": [{"entity": "default_broker", "config": wanted["properties"]}]},
+        "kafka_topics": {"services": [service], "canary": "objects.canary"},
+        "kafka_users": {"users": [user], "client_servers": wanted["client_servers"]},
+        "kafka_acls": {"services": [service], "canary": "objects.canary"},
+        "kafka_quotas": {"services": [service]},
+    }
+    assert [module for module, params in alone.items() if kafka.run(module, **params).changed] == []
+    # One part differs: only that one is shown and changed.
+    less = kafka.twice("kafka_objects", **{**wanted, "principals": [{"name": "together"}], "canary": ""})
+    assert [one["before_header"] for one in less["diff"]] == ["acls", "quotas"]
+
+    worse = {**service, "kafka": {"topics": [{**topics[0], "config": {"retention.ms": "soon"}}]}}
+    wrong = {**wanted, "properties": {"no.such.thing": 1}, "services": [worse], "users": [{**user, "password": "new"}]}
+    for check in (True, False):
+        refused = kafka.run("kafka_objects", check=check, **wrong)
+        assert refused.failed and refused.said.startswith("nothing was changed")
+        assert "properties: " in refused.said and "no.such.thing" in refused.said
+        assert "topics: " in refused.said and "retention.ms" in refused.said
+    assert accepted(kafka, "together", user["password"]), "refused, but a password was changed"
+    unread = {**wanted, "services": [], "users": [{"name": "together"}, {"name": "late"}], "principals": [service]}
+    refused = kafka.run("kafka_objects", **unread)
+    assert refused.failed and "no password for together, late" in refused.said
+    assert kafka.run("kafka_objects", check=True, **unread)["parts"]["users"]["created"] == ["late"]
+    assert not kafka.run("kafka_acls", check=True, managed=["User:together"]).changed, "refused, but an ACL was made"
+
+    kafka.run("kafka_configs", configs=[{"entity": "default_broker", "name": "", "exclusive": True}])
+    kafka.drop("objects.together", "objects.canary")

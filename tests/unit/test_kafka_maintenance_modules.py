@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from groundwork.kafka import configs, desired, features, leaders, protocol, quorum, quotas, reassign
+from groundwork.kafka import configs, desired, features, leaders, objects, protocol, quorum, quotas, reassign
 from groundwork.kafka.client import KafkaProblem
 from groundwork.kafka.protocol import Resource
 
@@ -166,3 +166,32 @@ def test_a_listeners_configuration_is_judged_by_its_own_name() -> None:
     # What is set is told as static by the brokers themselves.
     name = "listener.name.internal.ssl.keystore.location"
     assert not configs.make_plan([configs.Wanted(one, {name: "x"})], {one: {name: entry(True)}}, broker).problems
+
+
+# -- All of the catalog in one call ----------------------------------------------------------------------------------
+
+
+def test_parts_are_predicted_before_any_is_made() -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def part(name: str, changed: bool = True, fails: bool | None = None) -> objects.Part:
+        def run(check: bool) -> dict[str, Any]:
+            asked.append((name, check))
+            if fails is check:
+                raise KafkaProblem(f"nothing was changed: {name} is wrong" if check else f"{name} broke")
+            return {"changed": changed, "before": "", "after": name}
+
+        return run
+
+    done = objects.ensure({"a": part("a"), "b": part("b", False), "c": part("c")}, False)
+    assert asked == [("a", True), ("b", True), ("c", True), ("a", False), ("c", False)]
+    assert [one["after_header"] for one in objects.diff(done)] == ["a", "c"]
+    asked.clear()
+    assert objects.ensure({"a": part("a")}, True)["a"]["changed"] and asked == [("a", True)]
+    asked.clear()
+    with pytest.raises(KafkaProblem, match=r"^nothing was changed\. b: b is wrong; c: c is wrong$"):
+        objects.ensure({"a": part("a"), "b": part("b", fails=True), "c": part("c", fails=True)}, False)
+    assert ("a", False) not in asked
+    with pytest.raises(objects.HalfDone, match="b: b broke; changed before it: a") as half:
+        objects.ensure({"a": part("a"), "b": part("b", fails=False), "c": part("c")}, False)
+    assert list(half.value.results) == ["a"]

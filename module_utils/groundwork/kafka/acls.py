@@ -199,4 +199,6 @@ def ensure(
         "revoked": revoked,
         "unmanaged": [str(acl) for acl in plan.unmanaged],
         "pruned": [str(acl) for acl in pruned],
+        "before": "".join(f"{line}\n" for line in [*revoked, *map(str, pruned)]),
+        "after": "".join(f"{acl}\n" for acl in plan.create),
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 from .client import Connection
 from .cluster import Expected
+from .users import ITERATIONS
 
 CONNECTION: dict[str, Any] = {
     "bootstrap_servers": {"type": "list", "elements": "str", "required": True},
@@ -30,6 +31,39 @@ PRUNE: dict[str, Any] = {
     "prune": {"type": "bool", "default": False},
     "confirm": {"type": "str", "default": ""},
 }
+
+
+USER: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "password": {"type": "str", "no_log": True},
+    "iterations": {"type": "int", "default": ITERATIONS},
+}
+
+ACL: dict[str, Any] = {
+    "principal": {"type": "str", "required": True},
+    "resource_type": {"type": "str", "required": True},
+    "resource_name": {"type": "str", "required": True},
+    "operation": {"type": "str", "required": True},
+    "pattern_type": {"type": "str", "default": "literal"},
+    "permission": {"type": "str", "default": "allow"},
+    "host": {"type": "str", "default": "*"},
+}
+
+# Topics of the catalog's services, and how a replication factor is changed.
+TOPICS: dict[str, Any] = {
+    "throttle": {"type": "int"},
+    "wait": {"type": "float", "default": 600.0},
+    "assume": {"type": "dict", "default": {}},
+    "default_replication_factor": {"type": "int", "default": 3},
+    "default_min_insync_replicas": {"type": "int", "default": 2},
+    "canary": {"type": "str", "default": ""},
+    "brokers": {"type": "int", "default": 3},
+}
+
+
+def assumed(params: Mapping[str, Any]) -> dict[int, str]:
+    """Brokers to come, by id their rack."""
+    return {int(id_): str(rack) for id_, rack in params["assume"].items()}
 
 
 def connection(params: Mapping[str, Any]) -> Connection:

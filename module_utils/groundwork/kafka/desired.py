@@ -62,6 +62,13 @@ def canary_topic(name: str, brokers: int, replication_factor: int, min_insync_re
     }
 
 
+def wanted_topics(params: Mapping[str, Any], more: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Topics of a module's ``services`` and its canary, beside ``more``."""
+    factor, min_isr = params["default_replication_factor"], params["default_min_insync_replicas"]
+    canary = [canary_topic(params["canary"], params["brokers"], factor, min_isr)] if params["canary"] else []
+    return [*more, *topics(params["services"], factor, min_isr), *canary]
+
+
 def acls(services: Sequence[Mapping[str, Any]], canary: str = "") -> list[Acl]:
     """Exactly what each service needs: nothing follows from owning a topic, only from producing and consuming."""
     found: set[Acl] = set()

@@ -316,6 +316,15 @@ def ensure(
     }
 
 
+def left(result: Mapping[str, Any]) -> list[str]:
+    """Warnings about what ``ensure`` found and left as it is."""
+    return [
+        f"topic {name} has replication factor {', '.join(map(str, found['present']))}, the catalog says {found['wanted']}: "
+        "it was left as it is (a throttle lets it be changed)"
+        for name, found in result["replication_differs"].items()
+    ]
+
+
 def _settle(client: Any, partitions: Mapping[str, int]) -> None:
     """Wait until every broker shows this many partitions of these topics; 0: none, it is deleted."""
 

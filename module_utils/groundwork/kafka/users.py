@@ -85,6 +85,12 @@ def _delete(client: Any, mechanisms: Mapping[str, Sequence[str]]) -> None:
         raise KafkaProblem("; ".join(refused))
 
 
+def need_passwords(users: Sequence[User]) -> None:
+    """Only check mode can do without: what is not made yet has none."""
+    if missing := [user.name for user in users if user.password is None]:
+        raise KafkaProblem(f"no password for {', '.join(missing)}: their secrets were not read")
+
+
 def ensure(
     connection: Connection,
     clients: Connection,
@@ -96,8 +102,8 @@ def ensure(
 ) -> dict[str, Any]:
     """Make the users so. ``clients`` is the CLIENT listener, where passwords are tried."""
     check_names(users)
-    if not check and (missing := [user.name for user in users if user.password is None]):
-        raise KafkaProblem(f"no password for {', '.join(missing)}: their secrets were not read")
+    if not check:
+        need_passwords(users)
     with admin(connection) as client:
         present = _read(client)
         unmanaged = sorted(set(present) - {user.name for user in users})
@@ -145,13 +151,19 @@ def ensure(
                     and all(judge(user, now, "").action == "keep" for user in users)
                 ),
             )
+    created = [one.name for one in verdicts if one.action == "create"]
+    updated = {one.name: one.reason for one in verdicts if one.action == "update"}
     return {
         "changed": bool(pending or pruned),
-        "created": [one.name for one in verdicts if one.action == "create"],
-        "updated": {one.name: one.reason for one in verdicts if one.action == "update"},
+        "created": created,
+        "updated": updated,
         "verified": [
             user.name for user in users if user.password is not None and (not check or user.name not in pending)
         ],
         "unmanaged": [] if prune else unmanaged,
         "pruned": pruned,
+        "before": "".join(f"- {name}\n" for name in pruned),
+        "after": "".join(
+            [*(f"+ {name}\n" for name in created), *(f"~ {name}: {why}\n" for name, why in updated.items())]
+        ),
     }
