@@ -18,6 +18,7 @@ import yaml
 from groundwork.estate.paths import PROJECT, Estate
 from groundwork.observability import dashboards, report, report_data, report_plots
 from groundwork.observability.report_data import Server, Span
+from PIL import Image, ImageColor
 
 CONTRACT = yaml.safe_load((PROJECT / "observability" / "metrics.yml").read_text())
 MODELS = dashboards.models("https://docs.example.com/")
@@ -137,8 +138,12 @@ def test_a_dashboard_as_a_picture(panels: list[report_data.Panel], tmp_path: Pat
     drawn = report.draw_all(chosen, panels, tmp_path)
     # What only CloudWatch knows has no picture.
     assert [path.name for path in drawn] == ["groundwork-consumer-lag.png"]
-    data = drawn[0].read_bytes()
-    assert data.startswith(b"\x89PNG") and len(data) > 30_000
+    with Image.open(drawn[0]) as picture:
+        assert (picture.format, picture.mode, picture.width) == ("PNG", "P", 1339)
+        counted = picture.convert("RGB").getcolors() or []
+    first = ImageColor.getrgb(report_plots.LINES[0])
+    lines = sum(number for number, color in counted if all(abs(a - b) < 24 for a, b in zip(color, first, strict=True)))
+    assert lines > 300, "the first series is not drawn"
 
 
 @pytest.mark.filterwarnings("error")

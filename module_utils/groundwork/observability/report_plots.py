@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from PIL import Image
 
 from .report_data import MOST, Panel, Series, color_at, human, rows
 
@@ -52,9 +54,9 @@ def dashboard_png(model: Mapping[str, Any], panels: Sequence[Panel], path: Path,
                 continue
             tall, wide = place["h"] * UNIT_Y / height, place["w"] / 24
             small = one["type"] == "stat"
-            margin_x, margin_y = (0.005, 0.06) if small else (0.032, 0.16)
+            margin_x, margin_y = (0.005, 0.06) if small else (0.042, 0.16)
             # Names of bars stand before them.
-            margin_x = 0.09 if one["type"] == "bargauge" else margin_x
+            margin_x = 0.11 if one["type"] == "bargauge" else margin_x
             axes = figure.add_axes(
                 (
                     left + margin_x,
@@ -64,7 +66,11 @@ def dashboard_png(model: Mapping[str, Any], panels: Sequence[Panel], path: Path,
                 )
             )
             draw(axes, by_id[one["id"]])
-        figure.savefig(path, format="png", dpi=dpi, metadata={"Software": None})
+        out = io.BytesIO()
+        figure.savefig(out, format="png", dpi=dpi)
+    # A few dozen colours say the same in a quarter of the bytes: the pictures are kept in the repository.
+    picture = Image.open(out).convert("RGB")
+    picture.quantize(48, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
 
 
 def draw(axes: Axes, panel: Panel) -> None:
@@ -122,8 +128,9 @@ def _lines(axes: Axes, panel: Panel) -> None:
     bottom, top = axes.get_ylim()
     if panel.model["fieldConfig"]["defaults"].get("min") == 0:
         bottom = min(0.0, bottom)
-    # Room for the names above the lines.
-    axes.set_ylim(bottom, top + 0.25 * (top - bottom))
+    # Room for the names above the lines: two a row of the legend.
+    room = min(0.08 + 0.065 * math.ceil(len(series) / 2), 0.6)
+    axes.set_ylim(bottom, bottom + (top - bottom) / (1 - room))
     # A threshold that the data are far from would only flatten them.
     for start, color in panel.steps[1:]:
         if start <= axes.get_ylim()[1]:
