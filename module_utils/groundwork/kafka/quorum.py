@@ -12,8 +12,9 @@ from .cluster import summarise_quorum
 
 #: Seconds from a controller's start until it fetches the metadata log, on a slow machine.
 STARTS = 30.0
-#: Milliseconds without a fetch after which an observer is taken for gone; one that is there fetches every half second.
-SILENT_MS = 3000
+#: Milliseconds without a fetch after which an observer is taken for gone; one that is there fetches every half second,
+#: on a busy machine later. Before that, Kafka itself refuses a voter whose endpoint does not answer.
+SILENT_MS = 10_000
 
 
 def read(client: Any) -> dict[str, Any]:
