@@ -158,6 +158,7 @@ report_warnings:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.groundwork.aws_client import AwsError
+from ansible.module_utils.groundwork.databases import args
 from ansible.module_utils.groundwork.databases.backup import act
 from ansible.module_utils.groundwork.databases.model import DatabaseError
 
@@ -170,7 +171,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["listed", "dumped", "restored", "verified"], "required": True},
-            "engine": {"type": "str", "choices": ["mysql", "postgresql"], "default": "mysql"},
+            **args.ENGINE,
             "host": {"type": "str"},
             "port": {"type": "int"},
             "user": {"type": "str"},

@@ -225,8 +225,7 @@ def main() -> None:
                 "options": {
                     "host": {"type": "str", "required": True},
                     "port": {"type": "int"},
-                    "user": {"type": "str", "required": True},
-                    "password": {"type": "str", "required": True, "no_log": True},
+                    **args.ADMINISTRATOR,
                     "database": {"type": "str"},
                 },
             },

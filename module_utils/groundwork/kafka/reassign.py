@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import planner, protocol
+from . import args, planner, protocol
 from .client import Connection, KafkaProblem, admin, error_text
 from .protocol import Key, Resource, label
 
@@ -560,7 +560,7 @@ def run(connection: Connection, state: str, params: Mapping[str, Any], check: bo
                 client,
                 leaving=params["leaving"],
                 entering=params["entering"],
-                assume={int(id_): str(rack) for id_, rack in params["assume"].items()},
+                assume=args.assumed(params),
                 only=params["topics"],
                 replication={str(name): int(factor) for name, factor in (params["replication"] or {}).items()},
                 tolerance=params["tolerance"] if params["balance"] else None,
