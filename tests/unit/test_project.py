@@ -66,6 +66,32 @@ def test_every_collection_in_use_is_required() -> None:
     assert used <= required, used - required
 
 
+def unsorted_sets(text: str) -> list[str]:
+    """Calls of Ansible's set filters whose result is neither sorted nor counted."""
+    found = []
+    for call in re.finditer(r"\|\s*(?:ansible\.builtin\.)?(?:difference|intersect|symmetric_difference|union)\(", text):
+        depth, end = 1, call.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        if not re.match(r"\s*\|\s*(?:sort|length)\b", text[end:]):
+            found.append(text[call.start() : end])
+    return found
+
+
+def test_no_order_is_left_to_chance() -> None:
+    # They go through Python's sets: strings come in another order every run, numbers in their own.
+    left = {
+        str(path.relative_to(PROJECT)): found
+        for folder in ("roles", "playbooks", "molecule", "inventories")
+        for path in (PROJECT / folder).rglob("*")
+        if path.suffix in {".yml", ".j2"} and (found := unsorted_sets(path.read_text()))
+    }
+    assert left == {}, "add: | sort"
+    assert unsorted_sets("a | difference((b | list) + c) | join(',')") == ["| difference((b | list) + c)"]
+    assert unsorted_sets("a | union(b)\n   | sort(reverse=true) and a | intersect(b) | length > 0") == []
+
+
 def test_every_gap_of_the_embedded_aws_is_told() -> None:
     code = ast.parse((PROJECT / "roles/embedded_estate/files/moto_extensions.py").read_text())
     gaps = {

@@ -127,7 +127,9 @@ def parse(data: Any, file: str) -> list[Group]:
         if not isinstance(name, str) or not isinstance(one.get("rules"), list) or not one["rules"]:
             problems.append(f"{file}: a group must have a name and at least one rule")
             continue
-        problems += [f"{file}: group {name}: unknown key {key}" for key in set(one) - {"name", "interval", "rules"}]
+        problems += [
+            f"{file}: group {name}: unknown key {key}" for key in sorted(set(one) - {"name", "interval", "rules"})
+        ]
         rules = [
             _rule(rule, f"{file}: group {name}, rule {index + 1}", problems) for index, rule in enumerate(one["rules"])
         ]
