@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +10,8 @@ import pytest
 import yaml
 from groundwork.kafka import acls
 from groundwork.secrets import Found, parse_specs, plan_secret
+from plays import HERE, PROJECT, play
 
-PROJECT = Path(__file__).resolve().parents[2]
 ROLE = PROJECT / "roles" / "kafka_maintenance"
 AGENT = "groundwork.monitoring"
 SERVICES = [
@@ -102,16 +99,15 @@ def inventory(folder: Path) -> dict[str, Any]:
             "kafka_maintenance_before": {"record": {"operation": "kafka-passwords"} if name == "killed" else {}},
             "do": "revoke" if name == "before_revoke" else "rotate",
         }
-    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     agents = {}
     for name, user in (("ops-1", AGENT), ("ops-2", f"{AGENT}.b")):
         (folder / name).write_text(f'# Written\nGROUNDWORK_KAFKA_PASSWORD="x"\nGROUNDWORK_KAFKA_USER="{user}"\n')
     for name in ("ops-1", "ops-2", "ops-3"):
-        agents[name] = {**here, "ansible_host": name}
+        agents[name] = {**HERE, "ansible_host": name}
     # The tasks' own expressions.
     tasks = {one["name"]: one for one in yaml.safe_load((ROLE / "tasks" / "passwords.yml").read_text())}
     variables = {
-        **here,
+        **HERE,
         "env": "test",
         "kafka_maintenance_operation": "passwords",
         "agent_is_asked": f"{{{{ ({') and ('.join(tasks['See whether the agent has its new login']['when'])}) }}}}",
@@ -126,24 +122,13 @@ def inventory(folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("passwords")
-    (folder / "hosts.json").write_text(json.dumps(inventory(folder)))
-    (folder / "play.yml").write_text(PLAY)
-    # Outside of the role its template lookups search beside the play.
-    (folder / "templates").mkdir()
-    for role in ("kafka", "kafka_maintenance"):
-        for template in (PROJECT / "roles" / role / "templates").iterdir():
-            (folder / "templates" / template.name).symlink_to(template)
     more = {"project": str(PROJECT), "role": str(ROLE), "out": str(folder)}
     # By host its own file, as there is one machine here.
     extra = {"kafka_maintenance_agent_environment": f"{folder}/{{{{ item }}}}"}
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", folder / "hosts.json", "-e", json.dumps({**more, **extra}),
-         folder / "play.yml"],
-        cwd=PROJECT, capture_output=True, text=True, check=False,
-        env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-    )  # fmt: skip
+    templates = (PROJECT / "roles").glob("kafka*/templates/*")
+    done = play(folder, inventory(folder), PLAY, "-e", json.dumps({**more, **extra}), templates=templates)
     assert done.returncode == 0, done.stdout + done.stderr
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json") if path.stem != "hosts"}
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
 
 def test_the_agent_is_one_of_them_with_two_users_of_the_same_rights(rendered: dict[str, Any]) -> None:

@@ -4,30 +4,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from plays import HERE, PROJECT, play, task
 
-PROJECT = Path(__file__).resolve().parents[2]
 ROLE = PROJECT / "roles" / "kafka"
 COMBINED, ISOLATED, NEXT = [1, 2, 3], [101, 102, 103], [104, 105, 106]
-
-
-def task(file: str, name: str) -> dict[str, Any]:
-    """The task of this name, wherever it stands in a file of the role."""
-    waiting = yaml.safe_load((ROLE / "tasks" / file).read_text())
-    while waiting:
-        one = waiting.pop(0)
-        if one["name"] == name and "block" not in one:
-            return dict(one)
-        waiting += one.get("block", [])
-    raise AssertionError(f"{file} has no task {name!r}")
 
 
 @dataclass
@@ -50,8 +36,7 @@ def decide(
             "kafka_node_id": number, "dns_name": f"node-{number}",
             "kafka_node_roles": [role for role, ids in (("broker", brokers), ("controller", controllers)) if number in ids],
             "kafka_node": {"node": {"recorded": True}, "service": {"active": number not in down}},
-            "kafka_admin_host": f"node-{brokers[0]}", "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
+            "kafka_admin_host": f"node-{brokers[0]}", **HERE,
         }
         for number in sorted({*brokers, *controllers})
     }  # fmt: skip
@@ -63,12 +48,12 @@ def decide(
         for name, ids in (("kafka_broker", brokers), ("kafka_controller", controllers))
     }
     shown = {
-        "before": task("voters.yml", "Let a controller leave")["loop"],
-        "after": task("voters_left.yml", "Let a controller leave")["loop"],
-        "stopped": task("service.yml", "Let controllers leave that do not run")["loop"],
+        "before": task("kafka", "voters.yml", "Let a controller leave")["loop"],
+        "after": task("kafka", "voters_left.yml", "Let a controller leave")["loop"],
+        "stopped": task("kafka", "service.yml", "Let controllers leave that do not run")["loop"],
         "leaves": "{{ kafka_leaves_quorum }}",
     }
-    play = {
+    deciding = {
         "hosts": "all",
         "gather_facts": False,
         "vars_files": [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")],
@@ -76,7 +61,7 @@ def decide(
             "env": "test", "kafka_parameters": {"values": {}}, "kafka_identity": {"nodes": {}}, "kafka_ask_only": False,
         },
         "tasks": [
-            task("identity.yml", "Refuse to move the only vote"),
+            task("kafka", "identity.yml", "Refuse to move the only vote"),
             {
                 "ansible.builtin.copy": {
                     "dest": f"{folder}/{{{{ inventory_hostname }}}}.json", "content": "{{ shown | to_json }}", "mode": "0600",
@@ -86,13 +71,7 @@ def decide(
             },
         ],
     }  # fmt: skip
-    (folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "children": groups}}))
-    (folder / "play.yml").write_text(yaml.safe_dump([play]))
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", folder / "hosts.yml", *arguments, folder / "play.yml"],
-        cwd=PROJECT, capture_output=True, text=True, check=False,
-        env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-    )  # fmt: skip
+    done = play(folder, {"all": {"hosts": hosts, "children": groups}}, yaml.safe_dump([deciding]), *arguments)
     if done.returncode:
         return done.stdout
     told = {

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 import yaml
 from groundwork.estate.paths import PROJECT, cache_dir
 from groundwork.observability import alloysyntax
+from plays import HERE, play
 
 ENVIRONMENTS = tuple(sorted(path.parent.name for path in (PROJECT / "inventories").glob("*/catalog.yml")))
 HOSTS = {
@@ -88,31 +87,23 @@ def inventory() -> dict[str, object]:
     # Profiles are asked for, and nothing else is another way.
     hosts["profiled"] = {**hosts["dev-kafka-2"], "alloy_java_profiles": True}  # type: ignore[dict-item]
     groups["kafka"]["hosts"]["profiled"] = {}
-    hosts["localhost"] = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    hosts["localhost"] = HERE
     variables = {"groundwork_dir": str(PROJECT), "groundwork_cache": str(cache_dir())}
     return {"all": {"hosts": hosts, "children": groups, "vars": variables}}
 
 
-def play(folder: Path, hosts: dict[str, object], *arguments: str) -> subprocess.CompletedProcess[str]:
+def render(folder: Path, hosts: dict[str, object], *arguments: str) -> subprocess.CompletedProcess[str]:
     """The role's preflight, and what it rendered of each host beside it."""
     alloysyntax.build(print)
-    (folder / "hosts.yml").write_text(yaml.safe_dump(hosts, allow_unicode=True))
-    (folder / "play.yml").write_text(PLAY)
-    # Outside of the role its template lookups search beside the play.
-    (folder / "templates").symlink_to(PROJECT / "roles" / "alloy" / "templates")
-    return subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", folder / "hosts.yml", "-e", f"out={folder}",
-         *arguments, folder / "play.yml"],
-        cwd=PROJECT, capture_output=True, text=True, check=False,
-        env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-    )  # fmt: skip
+    templates = (PROJECT / "roles" / "alloy" / "templates").iterdir()
+    return play(folder, hosts, PLAY, "-e", f"out={folder}", *arguments, templates=templates)
 
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Files, environment and unit of each host, as the role renders them."""
     folder = tmp_path_factory.mktemp("alloy")
-    done = play(folder, inventory())
+    done = render(folder, inventory())
     assert done.returncode == 0, done.stdout + done.stderr
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
@@ -121,7 +112,7 @@ def test_what_is_wrong_of_any_host_is_told_of_all_before_one_is_touched(tmp_path
     hosts: Any = inventory()
     for name in ("dev-ops-1", "dev-kafka-2"):
         hosts["all"]["hosts"][name] = {**hosts["all"]["hosts"][name], "alloy_extra_files": {"90-more.alloy": "wrong {"}}
-    done = play(tmp_path, hosts, "--limit", "dev-ops-1,dev-kafka-1,dev-kafka-2")
+    done = render(tmp_path, hosts, "--limit", "dev-ops-1,dev-kafka-1,dev-kafka-2")
     assert done.returncode != 0
     told = done.stdout
     assert "nothing was touched" in told

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +10,8 @@ import yaml
 from groundwork.databases import mysql_plan, postgresql_plan
 from groundwork.databases.model import parse_services
 from groundwork.databases.run import engine_of
+from plays import HERE, PROJECT, play
 
-PROJECT = Path(__file__).resolve().parents[2]
 ROLE = PROJECT / "roles" / "shared_database"
 EIGHT = ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "INDEX", "ALTER"]
 LIMITS = {"readonly": {"max_connections": 5}, "migration": {"max_connections": 2}}
@@ -66,8 +62,7 @@ def inventory() -> dict[str, Any]:
     answers = [{"shared_database_engine": engine, "logins": [login]} for engine, login in SEEN.items()]
     ops = {"shared_database_verified": {"results": answers}, "shared_endpoints_answers": {"answers": []}}
     here = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
+        **HERE,
         "env": "test",
         "lgtm_url": "http://lgtm",
         "catalog": {
@@ -93,18 +88,9 @@ def inventory() -> dict[str, Any]:
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the templates give, by engine and template."""
     folder = tmp_path_factory.mktemp("shared-database")
-    (folder / "hosts.json").write_text(json.dumps(inventory()))
-    (folder / "play.yml").write_text(PLAY)
-    # Outside of the role its template lookups search beside the play.
-    (folder / "templates").mkdir()
-    for template in (*(ROLE / "templates").iterdir(), PROJECT / "playbooks" / "templates" / "summary.json.j2"):
-        (folder / "templates" / template.name).symlink_to(template)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", folder / "hosts.json",
-         "-e", json.dumps({"role": str(ROLE), "out": str(folder)}), folder / "play.yml"],
-        cwd=PROJECT, capture_output=True, text=True, check=False,
-        env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-    )  # fmt: skip
+    templates = (*(ROLE / "templates").iterdir(), PROJECT / "playbooks" / "templates" / "summary.json.j2")
+    more = {"role": str(ROLE), "out": str(folder)}
+    done = play(folder, inventory(), PLAY, "-e", json.dumps(more), templates=templates)
     assert done.returncode == 0, done.stdout + done.stderr
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*-*.json")}
 
