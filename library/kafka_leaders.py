@@ -8,18 +8,24 @@ module: kafka_leaders
 short_description: Look at and move leaders of Kafka partitions
 description:
   - V(info) only reads. V(preferred) elects preferred leaders where another leads. V(away) makes O(broker) lead nothing, by putting it last
-    among the replicas of what it leads; it returns the orders of before, which V(back) restores. V(unclean) elects an out-of-sync
-    replica for partitions that have no leader.
-  - Check mode of V(away) returns RV(orders) too, so that they can be kept before anything is moved.
+    among the replicas of what it leads; it returns the orders of before, which V(back) restores before it elects preferred leaders.
+    V(unclean) elects an out-of-sync replica for partitions that have no leader.
+  - V(info) with O(orders_of), and check mode of V(away), return RV(orders) so that they can be kept before anything is moved.
 options:
   state: {description: What to do., type: str, required: true, choices: [info, preferred, away, back, unclean]}
   partitions: {description: "TOPIC-NUMBER, for V(info), V(preferred) and V(unclean); default all.", type: list, elements: str, default: []}
   broker: {description: Whom O(state=away) takes the lead from., type: int}
   allow_stuck: {description: "Go on with O(state=away) although some partitions have no other in-sync replica.", type: bool, default: false}
   orders:
-    description: "What V(away) returned, for O(state=back). For O(state=away): orders that are kept already; RV(orders) leaves them out."
+    description:
+      - For O(state=back), what RV(orders) was. For O(state=away), orders that are kept to be given back; no other partition's is changed. For
+        O(state=info), orders that are kept already; RV(orders) begins with them.
     type: list
     elements: dict
+  orders_of:
+    description: "For O(state=info): brokers that may be asked to lead nothing later; RV(orders) has what that may change."
+    type: list
+    elements: int
     default: []
   assume_away:
     description: In check mode, brokers whose leaders would have been moved away before this, in their order.
@@ -37,7 +43,7 @@ options:
   timeout: {description: Seconds that a connection or a request may take., type: float, default: 15.0}
 attributes:
   check_mode: {support: full, description: Says what would be elected.}
-  diff_mode: {support: full, description: "By partition, its leader; for V(back) its replicas."}
+  diff_mode: {support: full, description: "By partition, its leader; for V(back) its replicas, too."}
 requirements: [kafka-python >= 3.0]
 author: Groundwork
 """
@@ -66,7 +72,9 @@ leaders: {description: "By broker in service, how many partitions it leads.", ty
 not_preferred: {description: Partitions that another than their preferred replica leads., type: list, elements: str, returned: success}
 elected: {description: "partition, from, to.", type: list, elements: dict, returned: success}
 orders:
-  description: "topic, partition and replicas in the order of before V(away), of partitions that O(orders) does not name."
+  description:
+    - "topic, partition and replicas in the order of before V(away); for O(state=info) of every partition that has a replica on one of
+      O(orders_of)."
   type: list
   elements: dict
   returned: success
@@ -97,7 +105,8 @@ def main() -> None:
             "partitions": {"type": "list", "elements": "str", "default": []},
             "broker": {"type": "int"},
             "allow_stuck": {"type": "bool", "default": False},
-            "orders": {"type": "list", "elements": "dict", "default": []},
+            "orders": {"type": "list", "elements": "dict"},
+            "orders_of": {"type": "list", "elements": "int", "default": []},
             "assume_away": {"type": "list", "elements": "int", "default": []},
             "confirm": {"type": "str", "default": ""},
             "wait": {"type": "float", "default": 30.0},

@@ -40,7 +40,7 @@ POINTS = (
     r"TASK \[.*Open the record\]",
     r"TASK \[.*Restart the node\]",
     r"TASK \[.*Gate after the restart\]",
-    r"TASK \[.*Elect the preferred leaders",
+    r"TASK \[.*Give the leaders back\]",
 )
 
 

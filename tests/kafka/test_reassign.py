@@ -234,39 +234,52 @@ def test_leaders_go_away_and_come_back(kafka: Cluster) -> None:
     assert not kafka.run("kafka_leaders", state="preferred").changed, "a preferred election must not undo it"
     assert kafka.run("kafka_leaders", state="away", broker=1)["leaders"]["1"] == 0
 
-    back = kafka.run("kafka_leaders", state="back", orders=gone["orders"])
-    assert back.changed and kafka.replicas("leaders.away") == wanted
-    assert 1 not in kafka.leaders("leaders.away"), "putting the order back elects nobody"
-    assert not kafka.run("kafka_leaders", state="back", orders=gone["orders"]).changed
-    told = kafka.run("kafka_leaders", state="info", partitions=mine)
-    assert told["not_preferred"] == ["leaders.away-0", "leaders.away-3"]
-    elected = kafka.twice("kafka_leaders", state="preferred", partitions=mine)
-    assert [one["to"] for one in elected["elected"]] == [1, 1]
-    assert kafka.leaders("leaders.away") == [1, 2, 3, 1]
+    back = kafka.twice("kafka_leaders", state="back", orders=gone["orders"])
+    assert kafka.replicas("leaders.away") == wanted and kafka.leaders("leaders.away") == [1, 2, 3, 1]
+    assert {one["partition"] for one in back["elected"]} >= {mine[0], mine[3]}
+    assert back["diff"]["after"][mine[0]] == {"leader": 1, "replicas": [1, 2, 3]}
     skipped = kafka.run(
         "kafka_leaders", state="back", orders=[{"topic": "leaders.away", "partition": 0, "replicas": [1]}]
     )
     assert skipped["left"] == ["leaders.away-0"] and not skipped.changed
 
 
+def test_leaders_whose_order_nobody_keeps_stay(kafka: Cluster) -> None:
+    """What is made during a roll is left to the controlled shutdown; what a run that was killed has kept is what is kept."""
+    kafka.topic("leaders.kept", [[1, 2, 3], [2, 1, 3]])
+    before = kafka.run("kafka_leaders", state="info", orders_of=[1])["orders"]
+    of_topic = [one for one in before if one["topic"] == "leaders.kept"]
+    assert [one["replicas"] for one in of_topic] == [[1, 2, 3], [2, 1, 3]]
+    kafka.topic("leaders.made", [[1, 2, 3]])
+    assert not kafka.run("kafka_leaders", state="away", broker=1, orders=[], allow_stuck=True).changed
+    gone = kafka.run("kafka_leaders", state="away", broker=1, orders=of_topic)
+    assert {one["partition"] for one in gone["elected"]} == {"leaders.kept-0"}
+    assert kafka.leaders("leaders.made") == [1] and 1 not in kafka.leaders("leaders.kept")
+    resumed = kafka.run("kafka_leaders", state="info", orders_of=[1], orders=of_topic)["orders"]
+    assert resumed[: len(of_topic)] == of_topic, "the first order is the one to be given back"
+    assert {"topic": "leaders.made", "partition": 0, "replicas": [1, 2, 3]} in resumed[len(of_topic) :]
+    names = [(one["topic"], one["partition"]) for one in resumed]
+    assert len(names) == len(set(names))
+    kafka.twice("kafka_leaders", state="back", orders=resumed)
+    assert kafka.replicas("leaders.kept") == [[1, 2, 3], [2, 1, 3]] and kafka.leaders("leaders.kept") == [1, 2]
+    for topic in ("leaders.kept", "leaders.made"):
+        kafka.drop(topic)
+
+
 def test_check_mode_sees_a_whole_roll_ahead(kafka: Cluster) -> None:
-    """Each broker in turn, the orders back, one election: what check mode says before is what then happens."""
+    """Each broker in turn, then all back: what check mode says before is what then happens."""
     wanted = [[1, 2, 3], [2, 3, 1], [3, 1, 2], [1, 3, 2], [2, 1, 3]]
     kafka.topic("leaders.roll", wanted)
 
     def roll(check: bool) -> list[dict[str, Any]]:
-        done, kept, before = [], [], []
+        kept = kafka.run("kafka_leaders", check, state="info", orders_of=[1, 2, 3])["orders"]
+        done, before = [], []
         for broker in (1, 2, 3):
             told = kafka.run("kafka_leaders", check, state="away", broker=broker, orders=kept, assume_away=before)
-            kept += told["orders"]
             before.append(broker)
             done.append(told["diff"])
-        names = [(one["topic"], one["partition"]) for one in kept]
-        assert len(names) == len(set(names)), "only a partition's first order is to be kept"
-        for state, orders in (("back", kept), ("preferred", [])):
-            told = kafka.run("kafka_leaders", check, state=state, orders=orders, assume_away=before)
-            done.append(told["diff"])
-        return done
+        told = kafka.run("kafka_leaders", check, state="back", orders=kept, assume_away=before)
+        return [*done, told["diff"]]
 
     kafka.run("kafka_leaders", state="preferred")
     foreseen = roll(True)

@@ -3,9 +3,10 @@
 ``away`` puts the broker last in the replica list of what it leads and elects the new first: a reassignment that copies
 nothing. A controlled shutdown moves leaders too, but only once the stop has begun; here the stop begins when the broker
 leads nothing any more and that has been seen. Nor would an automatic preferred election bring a leader back meanwhile. The price
-is that the order must be put back: ``away`` returns it, ``back`` restores it. What is moved away from one broker may have
-to be moved again from the next: only the first order of a partition is the one to restore (``kept``), and what check
-mode says of a later broker or of the end depends on what would have been done before (``assumed``).
+is that the order must be put back: ``orders_of`` says what it is before a roll, ``back`` restores it and hands the leaders back. What is
+moved away from one broker may have to be moved again from the next: only the first order of a partition is the one to restore
+(``kept``), nothing else is moved then, and what check mode says of a later broker or of the end depends on what would have been
+done before (``assumed``).
 """
 
 from __future__ import annotations
@@ -90,14 +91,9 @@ def _elect(client: Any, kind: int, target: Mapping[Key, int], wait: float) -> No
     protocol.settled_everywhere(client, lambda: not elsewhere(reassign.topics(client)))
 
 
-def preferred(
-    client: Any, partitions: Sequence[str], wait: float, check: bool, *, assumed: Sequence[int] = ()
-) -> dict[str, Any]:
-    state, serving = _chosen(reassign.topics(client), partitions), protocol.serving(client)
-    later = made_way(state, assumed, serving)
-    # By then the replicas have their order back.
-    state = {key: {**one, "leader": later[key]["leader"]} for key, one in state.items()}
-    can, cannot = not_preferred(state, serving)
+def preferred(client: Any, partitions: Sequence[str], wait: float, check: bool) -> dict[str, Any]:
+    state = _chosen(reassign.topics(client), partitions)
+    can, cannot = not_preferred(state, protocol.serving(client))
     target = {key: one["replicas"][0] for key, one in can.items()}
     if target and not check:
         _elect(client, protocol.PREFERRED, target, wait)
@@ -149,12 +145,15 @@ def away(
     check: bool,
     *,
     allow_stuck: bool = False,
-    kept: Iterable[Mapping[str, Any]] = (),
+    kept: Iterable[Mapping[str, Any]] | None = None,
     assumed: Sequence[int] = (),
 ) -> dict[str, Any]:
     moving = reassign.moving(client)
     serving = protocol.serving(client)
     state = made_way(reassign.topics(client), assumed, serving)
+    if kept is not None:
+        noted = _keys(kept)
+        state = {key: one for key, one in state.items() if key in noted}
     if broker not in serving:
         raise KafkaProblem(
             f"nothing was changed: broker {broker} is not in service (in service: {sorted(serving)}): it leads nothing"
@@ -169,7 +168,6 @@ def away(
         raise KafkaProblem(
             f"nothing was changed: {', '.join(map(label, running[:10]))} is being moved: verify or cancel that first (kafka_reassign)"
         )
-    noted = _keys(kept)
     before = {key: state[key]["replicas"] for key in orders}
     target = {key: order[0] for key, order in orders.items()}
     if orders and not check:
@@ -180,7 +178,7 @@ def away(
     return {
         "changed": bool(orders),
         "elected": _elected(state, target),
-        "orders": _entries({key: order for key, order in before.items() if key not in noted}),
+        "orders": _entries(before),
         "reordered": len(orders),
         "stuck": stuck,
     }
@@ -198,6 +196,17 @@ def _await_orders(client: Any, orders: Mapping[Key, Sequence[int]], wait: float)
         )
 
 
+def orders_of(state: State, brokers: Iterable[int], kept: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+    """The orders of every partition that has a replica on one of these brokers: what a roll of them may change.
+
+    Those that are kept already stay as they are, first.
+    """
+    rolled, first = set(brokers), [dict(one) for one in kept]
+    known = _keys(first)
+    mine = {key: one["replicas"] for key, one in state.items() if key not in known and rolled & set(one["replicas"])}
+    return [*first, *_entries(mine)]
+
+
 def _keys(entries: Iterable[Mapping[str, Any]]) -> set[Key]:
     return {(str(entry["topic"]), int(entry["partition"])) for entry in entries}
 
@@ -205,9 +214,9 @@ def _keys(entries: Iterable[Mapping[str, Any]]) -> set[Key]:
 def back(
     client: Any, entries: Sequence[Mapping[str, Any]], wait: float, check: bool, *, assumed: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """Restore orders; a partition whose replicas are others by now is left as it is. Elects nobody."""
-    running = reassign.moving(client)
-    state = made_way(reassign.topics(client), assumed, protocol.serving(client))
+    """Restore orders, then elect preferred leaders; a partition whose replicas are others by now is left as it is."""
+    running, serving = reassign.moving(client), protocol.serving(client)
+    state = made_way(reassign.topics(client), assumed, serving)
     orders: dict[Key, tuple[int, ...]] = {}
     left = []
     for entry in entries:
@@ -216,16 +225,31 @@ def back(
             left.append(label(key))
         elif state[key]["replicas"] != order:
             orders[key] = order
-    if orders and not check:
-        if refused := protocol.alter_reassignments(client, orders):
+    then = {key: {**one, "replicas": orders.get(key, one["replicas"])} for key, one in state.items()}
+    can, cannot = not_preferred(then, serving)
+    target = {key: one["replicas"][0] for key, one in can.items()}
+    if not check:
+        if orders and (refused := protocol.alter_reassignments(client, orders)):
             raise KafkaProblem("; ".join(f"{label(key)}: {why}" for key, why in sorted(refused.items())))
         _await_orders(client, orders, wait)
+        if target:
+            _elect(client, protocol.PREFERRED, target, wait)
+    touched = sorted({*orders, *target})
+
+    def shown(at: State, leaders: Mapping[Key, int]) -> dict[str, Any]:
+        return {
+            label(key): {"leader": leaders.get(key, at[key]["leader"]), "replicas": list(at[key]["replicas"])}
+            for key in touched
+        }
+
     return {
-        "changed": bool(orders),
+        "changed": bool(touched),
+        "elected": _elected(state, target),
+        "stuck": cannot,
         # Not "skipped": that word tells Ansible that the task did not run.
         "left": sorted(left),
-        "before": {label(key): list(state[key]["replicas"]) for key in sorted(orders)},
-        "after": {label(key): list(order) for key, order in sorted(orders.items())},
+        "before": shown(state, {}),
+        "after": shown(then, target),
     }
 
 
@@ -348,7 +372,7 @@ def run(connection: Connection, state: str, params: Mapping[str, Any], check: bo
     result: dict[str, Any] = {"changed": False, "elected": [], "orders": [], "stuck": [], "left": [], "offline": []}
     with admin(connection) as client:
         if state == "preferred":
-            result |= preferred(client, params["partitions"], wait, check, assumed=assumed)
+            result |= preferred(client, params["partitions"], wait, check)
         elif state == "away":
             result |= away(
                 client,
@@ -360,13 +384,14 @@ def run(connection: Connection, state: str, params: Mapping[str, Any], check: bo
                 assumed=assumed,
             )
         elif state == "back":
-            result |= back(client, params["orders"], wait, check, assumed=assumed)
+            result |= back(client, params["orders"] or [], wait, check, assumed=assumed)
         elif state == "unclean":
             result |= unclean(client, params["partitions"], params["confirm"], wait, check)
         now = reassign.topics(client)
         serving = protocol.serving(client)
         if state == "info":
             result["offline"] = offline(client, _chosen(now, params["partitions"]), serving)
+            result["orders"] = orders_of(now, params["orders_of"], params["orders"] or [])
         can, cannot = not_preferred(_chosen(now, params["partitions"]), serving)
     led = Counter(str(one["leader"]) for one in now.values())
     result.setdefault("before", {one["partition"]: one["from"] for one in result["elected"]})
