@@ -78,7 +78,6 @@ orders:
   type: list
   elements: dict
   returned: success
-reordered: {description: How many partitions get another order of replicas., type: int, returned: state=away}
 stuck: {description: Partitions whose leader could not be moved., type: list, elements: str, returned: success}
 left: {description: "Partitions that V(back) left, because their replicas are others by now.", type: list, elements: str, returned: success}
 offline:

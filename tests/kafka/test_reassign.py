@@ -243,6 +243,19 @@ def test_leaders_go_away_and_come_back(kafka: Cluster) -> None:
     )
     assert skipped["left"] == ["leaders.away-0"] and not skipped.changed
 
+    # An order that comes back without an election, as a reassignment by hand leaves it.
+    kafka.run("kafka_leaders", state="away", broker=1)
+    with kafka.admin() as client:
+        orders = {("leaders.away", number): order for number, order in enumerate(wanted)}
+        assert not protocol.alter_reassignments(client, orders)
+    wait_for(lambda: kafka.replicas("leaders.away") == wanted, 30, "the order of before")
+    assert 1 not in kafka.leaders("leaders.away"), "putting the order back elects nobody"
+    told = kafka.run("kafka_leaders", state="info", partitions=mine)
+    assert told["not_preferred"] == ["leaders.away-0", "leaders.away-3"]
+    elected = kafka.twice("kafka_leaders", state="preferred", partitions=mine)
+    assert [one["to"] for one in elected["elected"]] == [1, 1]
+    assert kafka.leaders("leaders.away") == [1, 2, 3, 1]
+
 
 def test_leaders_whose_order_nobody_keeps_stay(kafka: Cluster) -> None:
     """What is made during a roll is left to the controlled shutdown; what a run that was killed has kept is what is kept."""

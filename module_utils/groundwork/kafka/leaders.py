@@ -170,30 +170,32 @@ def away(
         )
     before = {key: state[key]["replicas"] for key in orders}
     target = {key: order[0] for key, order in orders.items()}
-    if orders and not check:
-        if refused := protocol.alter_reassignments(client, orders):
-            raise KafkaProblem("; ".join(f"{label(key)}: {why}" for key, why in sorted(refused.items())))
-        _await_orders(client, orders, wait)
-        _elect(client, protocol.PREFERRED, target, wait)
+    if not check:
+        _arrange(client, orders, target, wait)
     return {
         "changed": bool(orders),
         "elected": _elected(state, target),
         "orders": _entries(before),
-        "reordered": len(orders),
         "stuck": stuck,
     }
 
 
-def _await_orders(client: Any, orders: Mapping[Key, Sequence[int]], wait: float) -> None:
-    left = _await(
-        client,
-        lambda now: [label(key) for key, order in orders.items() if now[key]["replicas"] != tuple(order)],
-        wait,
-    )
-    if left:
-        raise KafkaProblem(
-            f"the order of replicas did not change within {wait:.0f} s: {', '.join(left[:10])}. Run it again."
+def _arrange(client: Any, orders: Mapping[Key, Sequence[int]], target: Mapping[Key, int], wait: float) -> None:
+    """Give replicas these orders, then the lead to these, which are the first."""
+    if orders:
+        if refused := protocol.alter_reassignments(client, orders):
+            raise KafkaProblem("; ".join(f"{label(key)}: {why}" for key, why in sorted(refused.items())))
+        left = _await(
+            client,
+            lambda now: [label(key) for key, order in orders.items() if now[key]["replicas"] != tuple(order)],
+            wait,
         )
+        if left:
+            raise KafkaProblem(
+                f"the order of replicas did not change within {wait:.0f} s: {', '.join(left[:10])}. Run it again."
+            )
+    if target:
+        _elect(client, protocol.PREFERRED, target, wait)
 
 
 def orders_of(state: State, brokers: Iterable[int], kept: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
@@ -229,11 +231,7 @@ def back(
     can, cannot = not_preferred(then, serving)
     target = {key: one["replicas"][0] for key, one in can.items()}
     if not check:
-        if orders and (refused := protocol.alter_reassignments(client, orders)):
-            raise KafkaProblem("; ".join(f"{label(key)}: {why}" for key, why in sorted(refused.items())))
-        _await_orders(client, orders, wait)
-        if target:
-            _elect(client, protocol.PREFERRED, target, wait)
+        _arrange(client, orders, target, wait)
     touched = sorted({*orders, *target})
 
     def shown(at: State, leaders: Mapping[Key, int]) -> dict[str, Any]:
